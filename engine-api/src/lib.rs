@@ -1,0 +1,33 @@
+//! What engines and storages agree on: contracts and plain data, with no input or output of its own.
+//!
+//! A storage implements [`BlobStore`]; an engine implements [`Engine`] on top of one. Neither knows the other by name:
+//! only the crate above both does. Everything a caller must tell the user comes back as a value (a report, an
+//! [`Error`] with its [`ErrorKind`] and hint) or as an [`Event`] through [`Progress`]; nothing here prints.
+
+pub mod duration;
+mod engine;
+mod entry;
+mod error;
+mod progress;
+mod report;
+mod request;
+pub mod retention;
+mod snapshot;
+mod store;
+
+pub use duration::Age;
+pub use engine::{Description, Engine, FileContent, Kind as EngineKind};
+pub use entry::{Entry, EntryKind, Metadata, Timestamp, Xattr};
+pub use error::{Error, ErrorKind, Failure, Result};
+pub use progress::{Change, Event, Phase, Problem, Problems, Progress, Silent};
+pub use report::{
+    BackupReport, CheckReport, Counts, Finding, ForgetReport, PruneReport, RepairReport, RestoreReport, Severity,
+};
+pub use request::{
+    BackupRequest, CheckRequest, DiffEntry, DiffKind, FindRequest, ForgetRequest, Found, Overwrite, PruneRequest,
+    ReadData, RepairRequest, RestoreRequest, Selection,
+};
+pub use snapshot::{Snapshot, SnapshotFilter, SnapshotId, SnapshotRef};
+pub use store::{
+    BlobStore, Body, Capabilities, Destination, Key, KeyError, ObjectMeta, PutMode, Space, StoreError, StoreErrorKind,
+};

@@ -1,1 +1,8 @@
+//! Holdfast's storages: one module for each kind of place that a backup can go to.
 //!
+//! A module's `open` connects, probes what the place can do, and hands over an
+//! [`engine_api::Destination`]. No storage knows which engine will use it.
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod local;

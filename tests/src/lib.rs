@@ -1,0 +1,6 @@
+//! What Holdfast's end-to-end suites share: the real restic, storages that fail on purpose, and data to save.
+
+pub mod corpus;
+pub mod faults;
+pub mod restic;
+pub mod skip;

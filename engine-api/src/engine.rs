@@ -60,11 +60,12 @@ pub trait Engine: Send + Sync {
     /// When there is nothing to save or no snapshot could be made.
     fn backup(&self, request: &BackupRequest, progress: &dyn Progress) -> Result<BackupReport>;
 
-    /// The snapshots that the filter lets through, oldest first.
+    /// The snapshots that the filter lets through, oldest first. One that is damaged is left out, with an
+    /// [`Event::Problem`](crate::Event::Problem) that names it.
     ///
     /// # Errors
     /// When they could not be listed.
-    fn snapshots(&self, filter: &SnapshotFilter) -> Result<Vec<Snapshot>>;
+    fn snapshots(&self, filter: &SnapshotFilter, progress: &dyn Progress) -> Result<Vec<Snapshot>>;
 
     /// The one snapshot that `which` names among those of `filter`.
     ///

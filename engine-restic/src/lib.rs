@@ -1,1 +1,24 @@
+//! Deduplicated, encrypted snapshots in restic's repository format, versions 1 and 2.
 //!
+//! The format is restic's public design document, with what its programs do where the document is silent. [`ResticEngine`]
+//! implements [`engine_api::Engine`]; the modules below it go from bytes to meaning: `crypto` seals, `format` encodes
+//! each kind of file, `repository` stores and finds them, `index` knows where every blob lies.
+
+mod chunker;
+mod crypto;
+mod engine;
+mod error;
+mod format;
+mod id;
+mod index;
+mod lock;
+mod pack;
+mod parallel;
+mod repository;
+mod snapshots;
+
+pub use crypto::Password;
+pub use engine::ResticEngine;
+pub use error::{Error, Result};
+pub use id::Id;
+pub use repository::{Compression, KeyInfo, Settings};

@@ -1,0 +1,191 @@
+//! Our own lock: taken, renewed by a thread, given back when it is dropped.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use engine_api::{Event, Phase, Progress};
+
+use super::{Mode, others};
+use crate::Id;
+use crate::error::{Error, Result};
+use crate::format::LockFile;
+use crate::repository::{FileKind, Repository, lock, now};
+
+/// Time after which two programs that locked at the same moment see each other's lock, as in restic.
+const SETTLE: Duration = Duration::from_millis(200);
+const RENEW: Duration = Duration::from_secs(5 * 60);
+/// Age at which a lock that could not be renewed counts as lost: before others may think it stale.
+const LOST: Duration = Duration::from_secs(22 * 60);
+
+/// A lock of this process, removed when dropped.
+pub struct Lock {
+    held: Arc<Held>,
+    mode: Mode,
+    taken: Instant,
+    settled: bool,
+    renewer: Option<JoinHandle<()>>,
+}
+
+struct Held {
+    repository: Arc<Repository>,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+struct State {
+    id: Id,
+    renewed: std::time::SystemTime,
+    ended: bool,
+}
+
+impl Lock {
+    /// Takes a lock, waiting for others as long as the settings say. A shared lock must be [`settle`](Self::settle)d
+    /// before anything is written; until then the work may already begin.
+    pub fn take(repository: &Arc<Repository>, mode: Mode, progress: &dyn Progress) -> Result<Self> {
+        let begin = Instant::now();
+        let mut told = false;
+        loop {
+            let error = match Self::try_take(repository, mode, progress) {
+                Err(error @ Error::Locked { .. }) => error,
+                other => return other,
+            };
+            if begin.elapsed() >= repository.settings().retry_lock {
+                return Err(error);
+            }
+            if !told {
+                progress.event(Event::Phase {
+                    phase: Phase::WaitingForLock,
+                    total: None,
+                });
+                progress.event(Event::Notice(&error.to_string()));
+                told = true;
+            }
+            if progress.cancelled() {
+                return Err(Error::Interrupted);
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+
+    fn try_take(repository: &Arc<Repository>, mode: Mode, progress: &dyn Progress) -> Result<Self> {
+        others::check(repository, mode, None, &mut |stale| tell_removed(stale, progress))?;
+        let id = write(repository, mode)?;
+        let state = State {
+            id,
+            renewed: std::time::SystemTime::now(),
+            ended: false,
+        };
+        let held = Arc::new(Held {
+            repository: Arc::clone(repository),
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+        });
+        let renewer = std::thread::spawn({
+            let held = Arc::clone(&held);
+            move || held.renew(mode)
+        });
+        let mut lock = Self {
+            held,
+            mode,
+            taken: Instant::now(),
+            settled: false,
+            renewer: Some(renewer),
+        };
+        if mode == Mode::Exclusive {
+            lock.settle()?;
+        }
+        Ok(lock)
+    }
+
+    /// Makes sure that nobody took a conflicting lock at the same moment; must succeed before the first write.
+    pub fn settle(&mut self) -> Result<()> {
+        if !self.settled {
+            std::thread::sleep(SETTLE.saturating_sub(self.taken.elapsed()));
+            let own = lock(&self.held.state).id;
+            others::check(&self.held.repository, self.mode, Some(own), &mut |_| ())?;
+            self.settled = true;
+        }
+        Ok(())
+    }
+
+    /// Fails when the lock could not be renewed for so long that others may not honour it any more.
+    pub fn check(&self) -> Result<()> {
+        let age = lock(&self.held.state).renewed.elapsed().unwrap_or_default();
+        if age > LOST { Err(Error::LockLost) } else { Ok(()) }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        lock(&self.held.state).ended = true;
+        self.held.wake.notify_all();
+        if let Some(renewer) = self.renewer.take() {
+            let _ = renewer.join();
+        }
+        // One that cannot be removed now is stale in half an hour.
+        let _ = self.held.repository.remove(FileKind::Lock, lock(&self.held.state).id);
+    }
+}
+
+impl Held {
+    fn renew(&self, mode: Mode) {
+        let mut state = lock(&self.state);
+        while !state.ended {
+            let waited = self.wake.wait_timeout(state, RENEW);
+            state = match waited {
+                Ok((state, _)) => state,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+            if !state.ended && state.renewed.elapsed().unwrap_or_default() >= RENEW {
+                drop(state);
+                self.renew_once(mode);
+                state = lock(&self.state);
+            }
+        }
+    }
+
+    fn renew_once(&self, mode: Mode) {
+        let old = lock(&self.state).id;
+        // A lock that somebody removed, or that is too old, must not come back to life unseen.
+        let present = self
+            .repository
+            .list(FileKind::Lock)
+            .is_ok_and(|locks| locks.iter().any(|(id, _)| *id == old));
+        let age = lock(&self.state).renewed.elapsed().unwrap_or_default();
+        if !present || age > LOST {
+            return;
+        }
+        if let Ok(new) = write(&self.repository, mode) {
+            let mut state = lock(&self.state);
+            state.id = new;
+            state.renewed = std::time::SystemTime::now();
+            drop(state);
+            let _ = self.repository.remove(FileKind::Lock, old);
+        }
+    }
+}
+
+fn tell_removed(stale: &LockFile, progress: &dyn Progress) {
+    let (pid, user, host) = (stale.pid, &stale.username, &stale.hostname);
+    let text = format!(
+        "removed the stale lock of process {pid} of {user} on {host} from {}",
+        stale.time
+    );
+    progress.event(Event::Notice(&text));
+}
+
+fn write(repository: &Repository, mode: Mode) -> Result<Id> {
+    let settings = repository.settings();
+    let file = LockFile {
+        time: now(&settings.zone),
+        exclusive: mode == Mode::Exclusive,
+        hostname: settings.host.clone(),
+        username: settings.user.clone(),
+        pid: std::process::id(),
+        uid: rustix::process::getuid().as_raw(),
+        gid: rustix::process::getgid().as_raw(),
+    };
+    let json = serde_json::to_vec(&file).map_err(|error| Error::damaged("a lock", error.to_string()))?;
+    repository.write_file(FileKind::Lock, &json)
+}

@@ -1,0 +1,24 @@
+//! Locks that restic honours, and that honour restic's.
+//!
+//! | starts \ runs | backup, restore, check | forget, prune, repair, key |
+//! | --- | --- | --- |
+//! | backup, restore, check (shared) | both go on | refused |
+//! | forget, prune, repair (exclusive) | refused | refused |
+//!
+//! A lock is a file that its holder renews every five minutes. It is stale when it is older than half an hour, or when it
+//! was made on this machine by a process that is gone; stale locks are removed.
+
+mod guard;
+mod others;
+
+pub use guard::Lock;
+pub use others::remove_locks;
+
+/// Whether others may work on the repository meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Others that only add or read.
+    Shared,
+    /// Nobody.
+    Exclusive,
+}

@@ -1,0 +1,68 @@
+//! A repository on a storage: its files by kind and name, its keys, its blobs.
+
+mod cache;
+mod codec;
+mod files;
+mod keys;
+mod open;
+mod read;
+mod save;
+mod settings;
+mod upload;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engine_api::BlobStore;
+
+use cache::Cache;
+pub use codec::{Opener, Sealer};
+pub use files::FileKind;
+pub use keys::{KeyInfo, now};
+pub use save::{BlobSaver, SaveTotals, Saved};
+pub use settings::{Compression, Settings};
+
+use crate::Id;
+use crate::crypto::SealingKey;
+use crate::format::Config;
+
+/// An opened repository.
+pub struct Repository {
+    store: Arc<dyn BlobStore>,
+    settings: Settings,
+    config: Config,
+    key: SealingKey,
+    key_id: Id,
+    cache: Option<Cache>,
+}
+
+impl Repository {
+    /// The storage it lies on.
+    pub fn store(&self) -> &Arc<dyn BlobStore> {
+        &self.store
+    }
+
+    /// How it was opened.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Its config.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How many threads should read from the storage at once.
+    pub fn read_threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        if self.store.capabilities().local {
+            cores
+        } else {
+            self.store.capabilities().concurrency.max(1)
+        }
+    }
+}
+
+/// Locks a mutex; what a panicking thread left behind is used as it is, for the operation fails anyway then.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

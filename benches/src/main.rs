@@ -1,0 +1,46 @@
+//! Holdfast beside its peers on the same work: one command, one table.
+//!
+//! `cargo run --release -p holdfast-benches` makes the corpus, finds the peers, runs them in turn and prints medians.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program whose whole purpose is to print a table"
+)]
+
+mod corpus;
+mod error;
+mod measure;
+mod options;
+mod peers;
+mod rounds;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::corpus::Corpus;
+use crate::error::Error;
+use crate::options::Options;
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("holdfast-benches: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Error> {
+    let folder = options.folder();
+    let corpus = Corpus::make(&folder.join("corpus"), options.scale)?;
+    let peers = peers::find(options)?;
+    let results = rounds::run(&corpus, &peers, options, &folder);
+    if !options.keep {
+        corpus.remove()?;
+    }
+    println!("{}", table::markdown(&results?, corpus.description()));
+    Ok(())
+}

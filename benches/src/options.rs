@@ -1,0 +1,102 @@
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Runs Holdfast and every peer found on this machine on the same work and prints a table of medians.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast-benches")]
+pub struct Options {
+    /// Only these programs, such as holdfast,restic.
+    #[arg(long, value_delimiter = ',')]
+    pub peers: Vec<String>,
+
+    /// Only these steps; the backups that a later step needs are made all the same.
+    #[arg(long, value_delimiter = ',', value_enum)]
+    pub steps: Vec<Step>,
+
+    /// How often everything is done; the table has medians.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: u32,
+
+    /// The corpus's size as a share of 3.7 GB.
+    #[arg(long, default_value_t = 1.0)]
+    pub scale: f64,
+
+    /// Where corpus, repositories and restored trees are put; needs three times the corpus.
+    #[arg(long)]
+    pub folder: Option<PathBuf>,
+
+    /// Leave the corpus for the next time.
+    #[arg(long)]
+    pub keep: bool,
+
+    /// The holdfast program; built from this workspace when it is not given.
+    #[arg(long)]
+    pub holdfast: Option<PathBuf>,
+
+    /// The restic program.
+    #[arg(long, default_value = "restic")]
+    pub restic: PathBuf,
+
+    /// The rustic program.
+    #[arg(long, default_value = "rustic")]
+    pub rustic: PathBuf,
+
+    /// The borg program.
+    #[arg(long, default_value = "borg")]
+    pub borg: PathBuf,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Step {
+    /// Everything is new.
+    First,
+    /// Nothing has changed.
+    Unchanged,
+    /// One per cent has changed.
+    Changed,
+    /// The list of all files of the last snapshot.
+    List,
+    /// Everything into an empty folder.
+    Restore,
+    /// Every byte read and compared with its hash.
+    Check,
+    /// The older half of the snapshots forgotten before.
+    Prune,
+}
+
+impl Step {
+    pub const ALL: [Self; 7] = [
+        Self::First,
+        Self::Unchanged,
+        Self::Changed,
+        Self::List,
+        Self::Restore,
+        Self::Check,
+        Self::Prune,
+    ];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::First => "first backup",
+            Self::Unchanged => "backup, nothing changed",
+            Self::Changed => "backup, 1 % changed",
+            Self::List => "list all files",
+            Self::Restore => "restore",
+            Self::Check => "check with all data",
+            Self::Prune => "prune after forgetting half",
+        }
+    }
+}
+
+impl Options {
+    pub fn wants(&self, step: Step) -> bool {
+        self.steps.is_empty() || self.steps.contains(&step)
+    }
+
+    pub fn folder(&self) -> PathBuf {
+        let default = || std::env::temp_dir().join("holdfast-benches");
+        self.folder.clone().unwrap_or_else(default)
+    }
+}

@@ -159,6 +159,8 @@ impl Shared {
             other => other,
         };
         match open(self.flags) {
+            // Enough to go through it, though not to read it.
+            Err(Errno::ACCESS) => Ok(open(self.flags | OFlags::PATH)?),
             Err(Errno::MFILE) => {
                 self.cache(|cache| cache.fds.clear());
                 Ok(open(self.flags)?)

@@ -30,8 +30,10 @@ struct Inner {
 }
 
 impl Found {
-    /// `path` is the folder's absolute path; the name is appended to it.
-    pub(crate) fn new(folder: Arc<Dir>, mut path: Vec<u8>, name: &CStr, stat: Stat) -> Self {
+    /// `above` is the folder's absolute path.
+    pub(crate) fn new(folder: Arc<Dir>, above: &[u8], name: &CStr, stat: Stat) -> Self {
+        let mut path = Vec::with_capacity(above.len() + name.to_bytes().len() + 2);
+        path.extend_from_slice(above);
         if path.last() != Some(&b'/') {
             path.push(b'/');
         }

@@ -14,6 +14,7 @@ mod scanner;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use automaton::Automaton;
+pub(crate) use automaton::Verdict;
 pub use list::{has_wildcards, literal, parse_list};
 pub(crate) use scanner::{Place, Scanner};
 

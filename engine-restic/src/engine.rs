@@ -1,37 +1,19 @@
 //! The engine: restic's repository behind the contract of all engines.
 
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
-use engine_api::{
-    BackupReport, BackupRequest, BlobStore, CheckReport, CheckRequest, Description, DiffEntry, Engine, EngineKind,
-    Entry, FileContent, FindRequest, ForgetReport, ForgetRequest, Found, Progress, PruneReport, PruneRequest,
-    RepairReport, RepairRequest, RestoreReport, RestoreRequest, Silent, Snapshot, SnapshotFilter, SnapshotId,
-    SnapshotRef,
-};
+use engine_api::{BlobStore, Silent};
 
 use crate::index::{self, Index};
 use crate::lock::{Lock, Mode, remove_locks};
 use crate::repository::{KeyInfo, Repository, Settings, lock};
-use crate::{Id, Password, Result, snapshots};
-
-/// What this engine is.
-const DESCRIPTION: Description = Description {
-    name: "restic",
-    kind: EngineKind::Snapshots,
-    compression: true,
-    deduplication: true,
-    encryption: true,
-    integrity: true,
-    needs_files: false,
-};
+use crate::{Id, Password, Result};
 
 /// A restic repository on a storage.
 pub struct ResticEngine {
     repository: RwLock<Arc<Repository>>,
-    /// The index that reading operations share; loaded when first needed.
-    index: Mutex<Option<Arc<Index>>>,
+    /// The index that reading operations share, with the names of its files; loaded when first needed.
+    index: Mutex<Option<(Arc<Index>, Vec<Id>)>>,
 }
 
 impl ResticEngine {
@@ -59,7 +41,8 @@ impl ResticEngine {
         }
     }
 
-    fn repository(&self) -> Arc<Repository> {
+    /// The repository as it is opened now.
+    pub(crate) fn repository(&self) -> Arc<Repository> {
         Arc::clone(
             &self
                 .repository
@@ -119,20 +102,23 @@ impl ResticEngine {
         remove_locks(&self.repository(), all)
     }
 
-    /// The index for reading operations.
-    fn index(&self, repository: &Repository) -> Result<Arc<Index>> {
+    /// The index for reading operations; read again when others have changed it since.
+    pub(crate) fn index(&self, repository: &Repository) -> Result<Arc<Index>> {
         let mut shared = lock(&self.index);
-        if let Some(index) = &*shared {
+        if let Some((index, files)) = &*shared
+            && *files == index::files(repository)?
+        {
             return Ok(Arc::clone(index));
         }
-        let (index, _) = index::load(repository)?;
+        *shared = None;
+        let (index, files) = index::load(repository)?;
         let index = Arc::new(index);
-        *shared = Some(Arc::clone(&index));
+        *shared = Some((Arc::clone(&index), files));
         Ok(index)
     }
 
-    /// Forgets the shared index, after an operation that changed what is stored.
-    fn drop_index(&self) {
+    /// Forgets the shared index: an operation that holds one of its own needs the memory.
+    pub(crate) fn drop_index(&self) {
         *lock(&self.index) = None;
     }
 }

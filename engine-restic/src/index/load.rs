@@ -5,13 +5,15 @@ use crate::format::IndexFile;
 use crate::parallel;
 use crate::repository::{FileKind, Repository};
 
+/// The names of the index files, sorted.
+pub fn files(repository: &Repository) -> Result<Vec<Id>> {
+    let files = repository.list(FileKind::Index)?;
+    Ok(files.into_iter().map(|(id, _)| id).collect())
+}
+
 /// Reads every index file of the repository; also returns the files' names.
 pub fn load(repository: &Repository) -> Result<(Index, Vec<Id>)> {
-    let files: Vec<Id> = repository
-        .list(FileKind::Index)?
-        .into_iter()
-        .map(|(id, _)| id)
-        .collect();
+    let files = files(repository)?;
     repository.forget_cached(FileKind::Index, &files);
     let mut index = Index::default();
     parallel::each(

@@ -4,7 +4,7 @@ mod load;
 mod segments;
 mod table;
 
-pub use load::load;
+pub use load::{files, load};
 use segments::Segments;
 use table::Table;
 

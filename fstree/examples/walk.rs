@@ -9,9 +9,15 @@ use fstree::{Names, Step, Walk, WalkOptions};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args_os().skip(1);
-    let threads = arguments.next().and_then(|word| word.to_str()?.parse().ok()).unwrap_or(0);
+    let threads = arguments
+        .next()
+        .and_then(|word| word.to_str()?.parse().ok())
+        .unwrap_or(0);
     let includes = arguments.map(|path| path.as_bytes().to_vec()).collect();
-    let selection = Selection { includes, ..Selection::default() };
+    let selection = Selection {
+        includes,
+        ..Selection::default()
+    };
     for read_metadata in [false, false, false, true] {
         let begun = Instant::now();
         let names = Names::new();

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags, RawDir, openat};
 use rustix::io::Errno;
 
 /// How many folders of one tree are kept open.
@@ -178,6 +179,31 @@ impl Cache {
         let median = *median;
         self.fds.retain(|_, (_, used)| *used >= median);
     }
+}
+
+/// Hands over every name in an open folder but `.` and `..`, in the order of the filesystem.
+pub(crate) fn each_name(fd: &OwnedFd, buffer: &mut [MaybeUninit<u8>], each: &mut dyn FnMut(&CStr)) -> io::Result<()> {
+    let mut entries = RawDir::new(fd, buffer);
+    while let Some(entry) = entries.next() {
+        match entry {
+            Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {}
+            Ok(entry) => each(entry.file_name()),
+            Err(Errno::INTR) => {}
+            // The folder may be searched but not read, so it is open as a path only.
+            Err(Errno::BADF) => return Err(Errno::ACCESS.into()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// The names in an open folder, sorted by bytes.
+pub(crate) fn read_names(fd: &OwnedFd) -> io::Result<Vec<CString>> {
+    let mut names = Vec::new();
+    let mut buffer = vec![MaybeUninit::uninit(); 1 << 15];
+    each_name(fd, &mut buffer, &mut |name| names.push(name.to_owned()))?;
+    names.sort_unstable();
+    Ok(names)
 }
 
 impl Drop for Dir {

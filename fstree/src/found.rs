@@ -1,6 +1,6 @@
 //! What a walk delivers: an entry with its `lstat`, and the means to read the rest of it.
 
-use std::ffi::{CStr, CString, OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -82,7 +82,7 @@ impl Found {
         let mut problems = self.problems(failed);
         let mut target = None;
         if self.0.stat.kind == EntryKind::Symlink {
-            match self.link_target(&folder) {
+            match read_link(&folder, self.c_name()) {
                 Ok(path) => target = Some(path),
                 Err(error) => problems.push(self.problem("read the link", &error)),
             }
@@ -116,11 +116,6 @@ impl Found {
         Ok((File::from(file), stat))
     }
 
-    fn link_target(&self, folder: &OwnedFd) -> io::Result<PathBuf> {
-        let target: CString = rustix::fs::readlinkat(folder, self.c_name(), Vec::new())?;
-        Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
-    }
-
     fn c_name(&self) -> &CStr {
         let name = self.0.path.get(self.0.name_at..).unwrap_or_default();
         CStr::from_bytes_with_nul(name).unwrap_or_default()
@@ -134,11 +129,13 @@ impl Found {
         }
     }
 
-    fn problems(&self, failed: Vec<(&'static str, io::Error)>) -> Vec<Problem> {
-        failed
-            .iter()
-            .map(|(action, error)| self.problem(action, error))
-            .collect()
+    fn problems(&self, failed: Vec<(&'static str, String)>) -> Vec<Problem> {
+        let problem = |(action, cause)| Problem {
+            path: self.path().to_owned(),
+            action,
+            cause,
+        };
+        failed.into_iter().map(problem).collect()
     }
 }
 
@@ -169,6 +166,12 @@ pub(crate) fn open_file(folder: &OwnedFd, name: &CStr) -> io::Result<OwnedFd> {
             other => return Ok(other?),
         }
     }
+}
+
+/// Where a symbolic link points.
+pub(crate) fn read_link(folder: &OwnedFd, name: &CStr) -> io::Result<PathBuf> {
+    let target = rustix::fs::readlinkat(folder, name, Vec::new())?;
+    Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
 }
 
 pub(crate) fn metadata(stat: &Stat, names: &Names, link_target: Option<PathBuf>, xattrs: Vec<Xattr>) -> Metadata {

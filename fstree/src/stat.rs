@@ -71,10 +71,15 @@ impl From<rustix::fs::Stat> for Stat {
             atime: time(raw.st_atime, raw.st_atime_nsec),
             inode: raw.st_ino,
             device: raw.st_dev,
-            links: u64::from(raw.st_nlink),
+            links: links(&raw),
             rdev: if is_device { raw.st_rdev } else { 0 },
         }
     }
+}
+
+#[allow(clippy::useless_conversion, reason = "it has 32 bits on some machines")]
+fn links(raw: &rustix::fs::Stat) -> u64 {
+    u64::from(raw.st_nlink)
 }
 
 fn kind(mode: u32) -> EntryKind {

@@ -1,13 +1,31 @@
 //! The restorer.
 
-use std::ffi::OsString;
-use std::fs::File;
+mod apply;
+mod file;
+mod make;
+mod place;
+mod remove;
+
+use std::ffi::{CStr, OsString};
+use std::fs::{DirBuilder, File};
 use std::io;
-use std::path::Path;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use engine_api::{Metadata, Problem};
+use engine_api::{EntryKind, Metadata, Problem};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
+use rustix::io::Errno;
 
-use crate::{Error, Stat};
+use crate::dir::{Dir, read_names};
+use crate::found::{metadata, open_file, read_link};
+use crate::xattr::{self, Carrier};
+use crate::{Error, Names, Stat};
+pub use file::TargetFile;
+pub use make::Made;
+use place::Places;
 
 /// How a [`Target`] restores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +34,8 @@ pub struct TargetOptions {
     pub create: bool,
     /// Write runs of zeros as holes.
     pub sparse: bool,
-    /// Give entries their owner and group.
+    /// Give entries their owner and group. A user who is not root can only give what is theirs; then no problem is
+    /// made of it, and a setuid or setgid bit that would mean somebody else is left out.
     pub owners: bool,
     /// Take owners by their number; otherwise by name, and by number where this system has not that name.
     pub numeric_ids: bool,
@@ -33,18 +52,18 @@ impl Default for TargetOptions {
     }
 }
 
-/// Whether [`Target::make_dir`] found the folder or made it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Made {
-    /// It was there; its metadata is as it was.
-    Existed,
-    /// It is new, with mode 0700 until its metadata is set.
-    Created,
+/// A folder under which a tree is restored. All paths are relative to it (a slash at the start is ignored); none leads
+/// out of it, whatever symbolic links lie in the way. May be used by many threads.
+pub struct Target {
+    shared: Arc<Shared>,
 }
 
-/// A folder under which a tree is restored. All paths are relative to it; none leads out of it, whatever symbolic links
-/// lie in the way. May be used by many threads.
-pub struct Target {}
+struct Shared {
+    places: Places,
+    options: TargetOptions,
+    names: Names,
+    euid: u32,
+}
 
 impl Target {
     /// Opens the root of a restore.
@@ -52,8 +71,35 @@ impl Target {
     /// # Errors
     /// When it is not there, cannot be made or is no folder.
     pub fn open(root: &Path, options: TargetOptions) -> Result<Self, Error> {
-        let _ = (root, options);
-        Ok(Self {})
+        let refuse = |source: io::Error| Error::Open {
+            path: root.to_owned(),
+            source,
+        };
+        if options.create {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(root);
+            made.map_err(|source| Error::Create {
+                path: root.to_owned(),
+                source,
+            })?;
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = openat(CWD, root, flags, Mode::empty()).map_err(|error| refuse(error.into()))?;
+        let path = std::path::absolute(root).map_err(refuse)?;
+        let shared = Shared {
+            places: Places::new(Dir::root(fd, path, OFlags::PATH)),
+            options,
+            names: Names::new(),
+            euid: rustix::process::geteuid().as_raw(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// The root's absolute path.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.shared.places.root_path()
     }
 
     /// What is at `rel`; `None` when nothing is.
@@ -61,8 +107,13 @@ impl Target {
     /// # Errors
     /// When that cannot be found out, such as when a folder above it is a symbolic link.
     pub fn stat(&self, rel: &Path) -> io::Result<Option<Stat>> {
-        let _ = rel;
-        Ok(None)
+        let (folder, name) = self.shared.places.find(rel)?;
+        let looked = folder.dir.fd().and_then(|fd| stat_at(&fd, &name));
+        match looked {
+            Ok(stat) => Ok(Some(stat)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Everything about what is at `rel`, and what of it could not be read.
@@ -70,8 +121,21 @@ impl Target {
     /// # Errors
     /// When there is nothing or it cannot be reached.
     pub fn metadata(&self, rel: &Path) -> io::Result<(Metadata, Vec<Problem>)> {
-        let _ = rel;
-        Err(io::ErrorKind::NotFound.into())
+        let (folder, name) = self.shared.places.find(rel)?;
+        let fd = folder.dir.fd()?;
+        let stat = stat_at(&fd, &name)?;
+        let link_target = match stat.kind {
+            EntryKind::Symlink => Some(read_link(&fd, &name)?),
+            _ => None,
+        };
+        let (xattrs, failed) = xattr::read(&Carrier::entry(fd.as_fd(), &name));
+        let problem = |(action, cause)| Problem {
+            path: self.shared.absolute(rel),
+            action,
+            cause,
+        };
+        let problems = failed.into_iter().map(problem).collect();
+        Ok((metadata(&stat, &self.shared.names, link_target, xattrs), problems))
     }
 
     /// Opens a regular file for reading.
@@ -79,79 +143,12 @@ impl Target {
     /// # Errors
     /// When it is no regular file or cannot be opened.
     pub fn open_existing(&self, rel: &Path) -> io::Result<File> {
-        let _ = rel;
-        Err(io::ErrorKind::NotFound.into())
-    }
-
-    /// Makes a folder whose parent is there. What is there and no folder is replaced only if `replace` says so.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn make_dir(&self, rel: &Path, replace: bool) -> io::Result<Made> {
-        let _ = (rel, replace);
-        Ok(Made::Existed)
-    }
-
-    /// Makes a new file that will be `size` bytes long; what is in the way is removed first, unless it is a folder with
-    /// something in it. Until it is finished its mode is 0600.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn create_file(&self, rel: &Path, size: u64) -> io::Result<TargetFile> {
-        let _ = (rel, size);
-        Err(io::ErrorKind::NotFound.into())
-    }
-
-    /// Opens a file to change parts of it in place: only a regular file with a single link that may be written; else
-    /// this is [`Target::create_file`], as [`TargetFile::is_new`] tells.
-    ///
-    /// # Errors
-    /// When neither works.
-    pub fn update_file(&self, rel: &Path, size: u64) -> io::Result<TargetFile> {
-        self.create_file(rel, size)
-    }
-
-    /// Makes a symbolic link; replaces what is in the way like [`Target::create_file`].
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn symlink(&self, rel: &Path, points_to: &Path) -> io::Result<()> {
-        let _ = (rel, points_to);
-        Ok(())
-    }
-
-    /// Makes `rel` another name of `existing`; replaces what is in the way.
-    ///
-    /// # Errors
-    /// When it cannot be made: the filesystem has no hard links, or `existing` has too many.
-    pub fn hard_link(&self, existing: &Path, rel: &Path) -> io::Result<()> {
-        let _ = (existing, rel);
-        Ok(())
-    }
-
-    /// Makes a named pipe; replaces what is in the way.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn fifo(&self, rel: &Path) -> io::Result<()> {
-        let _ = rel;
-        Ok(())
-    }
-
-    /// Makes a device, of the kind and number that `metadata` has; replaces what is in the way.
-    ///
-    /// # Errors
-    /// When it cannot be made, such as when the user is not root.
-    pub fn device(&self, rel: &Path, metadata: &Metadata) -> io::Result<()> {
-        let _ = (rel, metadata);
-        Ok(())
-    }
-
-    /// Gives what is at `rel` its owner, mode, attributes and times, in this order; each failure is its own problem.
-    #[must_use]
-    pub fn set_metadata(&self, rel: &Path, metadata: &Metadata) -> Vec<Problem> {
-        let _ = (rel, metadata);
-        Vec::new()
+        let (folder, name) = self.shared.places.find(rel)?;
+        let fd = open_file(folder.dir.fd()?.as_ref(), &name)?;
+        if !Stat::from(rustix::fs::fstat(&fd)?).is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        Ok(File::from(fd))
     }
 
     /// The names in a folder, sorted by bytes.
@@ -159,52 +156,54 @@ impl Target {
     /// # Errors
     /// When it cannot be read.
     pub fn list(&self, rel: &Path) -> io::Result<Vec<OsString>> {
-        let _ = rel;
-        Ok(Vec::new())
+        let (folder, name) = self.shared.places.find(rel)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = openat(folder.dir.fd()?, &name, flags, Mode::empty())?;
+        let names = read_names(&fd)?;
+        Ok(names
+            .into_iter()
+            .map(|name| OsString::from_vec(name.into_bytes()))
+            .collect())
     }
 
-    /// Removes what is at `rel` with all below it; symbolic links are removed, not followed.
-    ///
-    /// # Errors
-    /// When something could not be removed; the rest stays too then.
-    pub fn remove(&self, rel: &Path) -> io::Result<u64> {
-        let _ = rel;
-        Ok(0)
+    /// Gives what is at `rel` its owner, mode, attributes and times, in this order; each failure is its own problem.
+    /// Attributes that it has and should not have are removed, save those that belong to the system's own policy.
+    #[must_use]
+    pub fn set_metadata(&self, rel: &Path, metadata: &Metadata) -> Vec<Problem> {
+        self.shared.set_metadata(rel, metadata)
     }
 
-    /// Makes everything that was restored durable, and tells of writes that failed after they seemed done.
+    /// Makes everything that was restored on the root's filesystem durable, and tells of writes that failed after they
+    /// seemed done.
     ///
     /// # Errors
     /// When the filesystem reports one.
     pub fn sync(&self) -> io::Result<()> {
-        Ok(())
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = openat(self.shared.places.root().fd()?, c".", flags, Mode::empty())?;
+        Ok(rustix::fs::syncfs(fd)?)
     }
 }
 
-/// A file that is being restored. May be written by many threads.
-#[derive(Debug)]
-pub struct TargetFile {}
-
-impl TargetFile {
-    /// Whether it is a new, empty file; otherwise it still holds what it held.
-    #[must_use]
-    pub fn is_new(&self) -> bool {
-        true
+impl Shared {
+    fn absolute(&self, rel: &Path) -> PathBuf {
+        self.places.root_path().join(rel.strip_prefix("/").unwrap_or(rel))
     }
 
-    /// Writes `data` at `offset`.
-    ///
-    /// # Errors
-    /// When it could not be written whole.
-    pub fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
-        let _ = (data, offset);
-        Ok(())
+    fn problem(&self, rel: &Path, action: &'static str, error: &io::Error) -> Problem {
+        Problem {
+            path: self.absolute(rel),
+            action,
+            cause: error.to_string(),
+        }
     }
+}
 
-    /// Brings it to its size and sets its metadata; each failure is its own problem.
-    #[must_use]
-    pub fn finish(self, metadata: &Metadata) -> Vec<Problem> {
-        let _ = metadata;
-        Vec::new()
-    }
+fn stat_at(folder: &OwnedFd, name: &CStr) -> io::Result<Stat> {
+    Ok(Stat::from(statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?))
+}
+
+/// Whether the error only says that this user is not root.
+fn is_denied(error: Errno) -> bool {
+    matches!(error, Errno::PERM | Errno::ACCESS)
 }

@@ -38,10 +38,10 @@ impl<'a> Carrier<'a> {
 }
 
 /// The attributes of `carrier`, sorted by name, and for each that could not be read what was being done and the cause.
-pub(crate) fn read(carrier: &Carrier<'_>) -> (Vec<Xattr>, Vec<(&'static str, io::Error)>) {
+pub(crate) fn read(carrier: &Carrier<'_>) -> (Vec<Xattr>, Vec<(&'static str, String)>) {
     let names = match names(carrier) {
         Ok(names) => names,
-        Err(error) => return (Vec::new(), vec![("list the extended attributes", error)]),
+        Err(error) => return (Vec::new(), vec![("list the extended attributes", error.to_string())]),
     };
     let mut xattrs = Vec::new();
     let mut failed = Vec::new();
@@ -52,7 +52,10 @@ pub(crate) fn read(carrier: &Carrier<'_>) -> (Vec<Xattr>, Vec<(&'static str, io:
                 xattrs.push(Xattr { name, value });
             }
             Ok(None) => {}
-            Err(error) => failed.push(("read an extended attribute", error)),
+            Err(error) => failed.push((
+                "read an extended attribute",
+                format!("{}: {error}", name.to_string_lossy()),
+            )),
         }
     }
     (xattrs, failed)

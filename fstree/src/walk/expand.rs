@@ -9,10 +9,9 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, readlinkat, statat};
 
 use super::Step;
-use super::listing::Reader;
 use super::plan::Node;
 use super::scope::Rules;
-use crate::dir::Dir;
+use crate::dir::{Dir, read_names};
 use crate::pattern::{Matcher, has_wildcards};
 use crate::{Error, Stat};
 
@@ -38,7 +37,6 @@ pub(super) fn expand(includes: &[Vec<u8>], root: &Arc<Dir>, rules: &Rules) -> Re
     let mut expander = Expander {
         root,
         rules,
-        reader: Reader::new(rules),
         expanded,
         links: 0,
     };
@@ -54,7 +52,6 @@ pub(super) fn expand(includes: &[Vec<u8>], root: &Arc<Dir>, rules: &Rules) -> Re
 struct Expander<'a> {
     root: &'a Arc<Dir>,
     rules: &'a Rules,
-    reader: Reader,
     expanded: Expanded,
     /// Symbolic links followed for the current include.
     links: u32,
@@ -163,7 +160,7 @@ impl Expander<'_> {
     fn match_each(&mut self, dir: &Arc<Dir>, component: &[u8], rest: &Rest) -> Result<usize, Error> {
         let mut scanner = Matcher::compile(&[[b"/", component].concat()])?.scanner();
         let start = scanner.start();
-        let names = match self.names(dir) {
+        let names = match dir.fd().and_then(|fd| read_names(&fd)) {
             Ok(names) => names,
             Err(error) => return Ok(self.failed(dir.path(), &error)),
         };
@@ -196,7 +193,7 @@ impl Expander<'_> {
         let mut found = 0;
         let mut open = vec![(Arc::clone(top), scanner.start())];
         while let Some((dir, place)) = open.pop() {
-            let entries = match self.names(&dir).and_then(|names| Ok((names, dir.fd()?))) {
+            let entries = match dir.fd().and_then(|fd| Ok((read_names(&fd)?, fd))) {
                 Ok(entries) => entries,
                 Err(error) => {
                     found += self.failed(dir.path(), &error);
@@ -218,14 +215,6 @@ impl Expander<'_> {
             }
         }
         Ok(found)
-    }
-
-    fn names(&mut self, dir: &Dir) -> io::Result<Vec<CString>> {
-        let mut names = Vec::new();
-        self.reader
-            .names(dir.fd()?.as_ref(), &mut |name| names.push(name.to_owned()))?;
-        names.sort_unstable();
-        Ok(names)
     }
 
     /// Notes that the entry `name` of `dir`, or `dir` itself, is wanted with all below it.

@@ -7,13 +7,13 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, RawDir, statat};
+use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
 
 use super::Step;
 use super::scope::{Rules, Scope};
 use crate::Stat;
-use crate::dir::Dir;
+use crate::dir::{Dir, each_name};
 use crate::pattern::Scanner;
 
 /// How many entries are looked at in one go.
@@ -36,22 +36,7 @@ impl Reader {
 
     /// Hands over every name in the folder but `.` and `..`, in the order of the filesystem.
     pub(super) fn names(&mut self, fd: &OwnedFd, each: &mut dyn FnMut(&CStr)) -> io::Result<()> {
-        let mut entries = RawDir::new(fd, &mut self.buffer);
-        while let Some(entry) = entries.next() {
-            match entry {
-                Ok(entry) => {
-                    let name = entry.file_name();
-                    if !matches!(name.to_bytes(), b"." | b"..") {
-                        each(name);
-                    }
-                }
-                Err(Errno::INTR) => {}
-                // The folder may be searched but not read, so it is open as a path only.
-                Err(Errno::BADF) => return Err(Errno::ACCESS.into()),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
+        each_name(fd, &mut self.buffer, each)
     }
 }
 

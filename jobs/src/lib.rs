@@ -1,1 +1,40 @@
+//! A configured backup: its record, lists, password, lock, run, retention and report, and everything else that can be
+//! asked of its repository.
 //!
+//! This is what the commands call, and what a program that embeds Holdfast calls. Nothing here prints, ends the process
+//! or reads its environment: a [`Context`] says where things are, a [`Watcher`] or
+//! [`Progress`](engine_api::Progress) hears what happens, and results are values.
+
+mod atomic;
+pub mod catalog;
+mod context;
+mod error;
+pub mod esmith;
+mod keys;
+mod layout;
+mod lists;
+mod lock;
+mod name;
+mod open;
+mod paths;
+mod quick;
+mod record;
+mod restore;
+mod run;
+mod secrets;
+mod site;
+mod status;
+pub mod text;
+pub mod when;
+
+pub use context::{Context, FoundDatabase};
+pub use error::{Error, Result};
+pub use layout::{Convention, Layout, Surroundings};
+pub use name::JobName;
+pub use open::Repository;
+pub use quick::{QuickBackup, QuickReport};
+pub use record::{EngineName, Job, Place, Prune, RecordError, Retention};
+pub use run::{DiskUsage, Plan, RunOptions, RunReport, Step, Watcher};
+pub use secrets::Secret;
+pub use site::{Access, Compression, Site, Which};
+pub use status::Status;

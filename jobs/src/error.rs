@@ -1,0 +1,258 @@
+//! What can go wrong above the engines and storages.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use engine_api::{ErrorKind, Failure};
+
+use crate::esmith::Misfit;
+use crate::record::RecordError;
+
+/// The result of what this crate does without an engine.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure of a job's configuration, files or locks.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder of Holdfast's own.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A value that a database cannot hold.
+    #[error("cannot store {} in {}: {}", describe(misfit), file.display(), misfit.unfit)]
+    Unfit {
+        /// The database.
+        file: PathBuf,
+        /// Which value, and why.
+        misfit: Box<Misfit>,
+    },
+    /// A text for `setjson` that is not what it takes.
+    #[error("cannot take the records: {reason}")]
+    Json {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A name that no job may have.
+    #[error("`{name}` cannot be the name of a backup")]
+    JobName {
+        /// The name.
+        name: String,
+    },
+    /// No record of that name.
+    #[error("No backup '{name}' found")]
+    NoJob {
+        /// The name.
+        name: String,
+        /// Where it was looked for.
+        database: PathBuf,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// A record of that name exists.
+    #[error("there is a backup '{name}' already in {}", database.display())]
+    JobExists {
+        /// The name.
+        name: String,
+        /// Where.
+        database: PathBuf,
+    },
+    /// The record says that it must not run.
+    #[error("Backup {name} is disabled")]
+    Disabled {
+        /// The job.
+        name: String,
+    },
+    /// A record with a value that cannot be used.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// No path to save.
+    #[error("Nothing to backup: {reason}")]
+    NothingToBackup {
+        /// Where paths were looked for.
+        reason: String,
+    },
+    /// A path to save that is not there.
+    #[error("{} does not exist", path.display())]
+    MissingPath {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A line of a list that is no absolute path.
+    #[error("line {line} of {}: `{text}` does not begin with `/`", list.display())]
+    RelativeInclude {
+        /// The list.
+        list: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// What stands there.
+        text: String,
+    },
+    /// A path to save that is part of the repository.
+    #[error("{} lies in the destination {}", include.display(), destination.display())]
+    InsideDestination {
+        /// The path.
+        include: PathBuf,
+        /// The repository's folder.
+        destination: PathBuf,
+    },
+    /// Somebody is running the job.
+    #[error("backup {name} is running already: {holder}")]
+    Running {
+        /// The job.
+        name: String,
+        /// Who holds the lock, as far as it is known.
+        holder: String,
+        /// The lock.
+        lock: PathBuf,
+    },
+    /// No password is known for the repository.
+    #[error("no password is known for the repository in {location}: there is no {}", path.display())]
+    NoPassword {
+        /// The repository.
+        location: String,
+        /// Where the password is looked for.
+        path: PathBuf,
+    },
+    /// A password file without a password.
+    #[error("{} holds no password", path.display())]
+    EmptyPassword {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A repository that has no password known here, and was not made by it.
+    #[error("there is a repository in {location} already, and its password is not in {}", path.display())]
+    ForeignRepository {
+        /// The repository.
+        location: String,
+        /// Where its password is looked for.
+        path: PathBuf,
+    },
+    /// No repository where one was expected.
+    #[error("there is no repository in {location}")]
+    NoRepository {
+        /// The place.
+        location: String,
+    },
+    /// There was a repository, and now there is none.
+    #[error("the repository in {location} is gone: it was used from here before, and there is none now")]
+    RepositoryGone {
+        /// Where it was.
+        location: String,
+        /// What `-b` or `--repo` to give to make a new one.
+        selector: String,
+    },
+    /// A text that names no moment and no snapshot.
+    #[error("`{text}` is neither a snapshot nor a time")]
+    When {
+        /// The text.
+        text: String,
+    },
+    /// No snapshot of the job, though there are others.
+    #[error("there is no snapshot of {wanted} in {location}")]
+    NoSnapshot {
+        /// The filter in words.
+        wanted: String,
+        /// The repository.
+        location: String,
+        /// The hosts and tags that there are.
+        others: Vec<String>,
+    },
+    /// A restore without saying what.
+    #[error("no path was named")]
+    NoPaths,
+    /// No place for Holdfast's own files.
+    #[error("cannot tell where configuration and secrets belong: {reason}")]
+    NoHome {
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// Two wishes that exclude each other, or one without the other.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Error {
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+fn describe(misfit: &Misfit) -> String {
+    let key = String::from_utf8_lossy(&misfit.key);
+    match &misfit.field {
+        None => format!("the key `{key}`"),
+        Some(field) => format!("`{}` of record `{key}`", String::from_utf8_lossy(field)),
+    }
+}
+
+impl Failure for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io { .. } | Self::Unfit { .. } | Self::Json { .. } => ErrorKind::Failed,
+            Self::Running { .. } => ErrorKind::Locked,
+            Self::NoRepository { .. } | Self::RepositoryGone { .. } => ErrorKind::NoRepository,
+            Self::ForeignRepository { .. } => ErrorKind::WrongPassword,
+            _ => ErrorKind::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => "run the command as root, or as the owner of that file".to_owned(),
+                io::ErrorKind::StorageFull => "free some room on that filesystem".to_owned(),
+                _ => return None,
+            },
+            Self::JobName { .. } => {
+                "use letters, digits, `_`, `-`, `.` and `@`, beginning with a letter, a digit or `_`".to_owned()
+            }
+            Self::NoJob { database, known, .. } if known.is_empty() => {
+                format!(
+                    "{} has no backup yet: make one with `holdfast job add`",
+                    database.display()
+                )
+            }
+            Self::NoJob { database, known, .. } => format!("{} has: {}", database.display(), known.join(", ")),
+            Self::JobExists { name, .. } => {
+                format!("change it with `db backups setprop {name} …`, or remove it with `holdfast job remove {name}`")
+            }
+            Self::Disabled { name } => format!("enable it with `db backups setprop {name} status enabled`"),
+            Self::Record(error) => return error.hint(),
+            Self::RelativeInclude { .. } => "write the whole path".to_owned(),
+            Self::InsideDestination { .. } => "choose a destination outside of what is saved".to_owned(),
+            Self::Running { lock, .. } => format!("wait until it has ended; its lock is {}", lock.display()),
+            Self::NoPassword { .. } => {
+                "name the file that holds it with --password-file, or put the password there".to_owned()
+            }
+            Self::EmptyPassword { .. } => "write the password into its first line".to_owned(),
+            Self::ForeignRepository { path, .. } => format!(
+                "put its password into {}, name the file that holds it with --password-file, or choose another folder",
+                path.display()
+            ),
+            Self::RepositoryGone { selector, .. } => format!(
+                "look whether the disk is mounted; if it is gone for good, `holdfast init {selector}` begins a new one"
+            ),
+            Self::NoRepository { .. } => "check the place; the first backup makes a repository there".to_owned(),
+            Self::When { .. } => WHEN_HINT.to_owned(),
+            Self::NoSnapshot { others, .. } if others.is_empty() => "make one with `holdfast backup`".to_owned(),
+            Self::NoSnapshot { others, .. } => format!("there are some of {}", others.join("; ")),
+            Self::NoPaths => "name the files and folders to restore, or say --all".to_owned(),
+            _ => return None,
+        };
+        Some(hint)
+    }
+}
+
+const WHEN_HINT: &str = "write a snapshot's id, an age such as 15D, a date such as 2021-03-05 or 2021-03-05 18:30, or \
+                         seconds since 1970";

@@ -1,0 +1,173 @@
+//! Every path that Holdfast owns.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::name::JobName;
+
+/// What decides where things are: facts about the process, looked up by the caller.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// Moves everything below this folder.
+    pub root: Option<PathBuf>,
+    /// Whether the user is root.
+    pub superuser: bool,
+    /// The user's home folder.
+    pub home: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`, `XDG_DATA_HOME`, `XDG_STATE_HOME`, `XDG_CACHE_HOME`, in this order, where they are set.
+    pub xdg: [Option<PathBuf>; 4],
+}
+
+/// Which convention the paths follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Convention {
+    /// A NethServer machine's.
+    NethServer,
+    /// The Filesystem Hierarchy Standard's, in folders named `holdfast`.
+    Fhs,
+    /// The XDG base directories of one user.
+    Xdg,
+}
+
+/// Every path that Holdfast owns: configuration, lists, secrets, cache, logs, status, locks, mount points.
+///
+/// The data that is saved and the destinations are never moved by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// Which convention it follows.
+    pub convention: Convention,
+    /// The e-smith databases.
+    pub databases: PathBuf,
+    /// A second place where old databases may be.
+    pub old_databases: Option<PathBuf>,
+    /// Lists for all jobs: `*.include` and `*.exclude`.
+    pub lists: PathBuf,
+    /// Lists of one job: `NAME.include` and `NAME.exclude`.
+    pub job_lists: PathBuf,
+    /// Passwords of repositories.
+    pub secrets: PathBuf,
+    /// Caches of the restic engine, one folder a job.
+    pub restic_cache: PathBuf,
+    /// Logs of runs.
+    pub logs: PathBuf,
+    /// Results of runs and what is known of destinations.
+    pub status: PathBuf,
+    /// Locks of jobs.
+    pub locks: PathBuf,
+    /// Below this, destinations are mounted as `backup-NAME`.
+    pub mounts: PathBuf,
+}
+
+impl Layout {
+    /// The layout of this machine and user.
+    ///
+    /// # Errors
+    /// When the user is not root and has no home folder.
+    pub fn find(surroundings: &Surroundings) -> Result<Self> {
+        let root = surroundings.root.as_deref().unwrap_or(Path::new("/"));
+        let nethserver = root.join(NETHSERVER_DATABASES);
+        if surroundings.root.is_some() || surroundings.superuser {
+            return Ok(if nethserver.is_dir() {
+                Self::nethserver(root)
+            } else {
+                Self::fhs(root)
+            });
+        }
+        let mut layout = Self::xdg(surroundings)?;
+        // An ordinary user of a NethServer machine may be allowed to read its databases, and keeps all else at home.
+        if nethserver.read_dir().is_ok() {
+            layout.databases = nethserver;
+        }
+        Ok(layout)
+    }
+
+    fn nethserver(root: &Path) -> Self {
+        Self {
+            convention: Convention::NethServer,
+            databases: root.join(NETHSERVER_DATABASES),
+            old_databases: Some(root.join("home/e-smith")),
+            lists: root.join("etc/backup-data.d"),
+            job_lists: root.join("etc/backup-data"),
+            secrets: root.join("var/lib/nethserver/secrets"),
+            restic_cache: root.join("var/lib/nethserver/backup/restic"),
+            logs: root.join("var/log/backup"),
+            status: root.join("var/spool/backup"),
+            locks: root.join("run/holdfast"),
+            mounts: root.join("mnt"),
+        }
+    }
+
+    fn fhs(root: &Path) -> Self {
+        let (etc, lib) = (root.join("etc/holdfast"), root.join("var/lib/holdfast"));
+        Self {
+            convention: Convention::Fhs,
+            databases: etc.join("db"),
+            old_databases: None,
+            lists: etc.join("backup-data.d"),
+            job_lists: etc.join("backup-data"),
+            secrets: lib.join("secrets"),
+            restic_cache: root.join("var/cache/holdfast/restic"),
+            logs: root.join("var/log/holdfast"),
+            status: lib.join("status"),
+            locks: root.join("run/holdfast"),
+            mounts: lib.join("mnt"),
+        }
+    }
+
+    fn xdg(surroundings: &Surroundings) -> Result<Self> {
+        let [config, data, state, cache] = &surroundings.xdg;
+        let place = |set: &Option<PathBuf>, below_home: &str| -> Result<PathBuf> {
+            // The specification has relative ones ignored.
+            let set = set.as_ref().filter(|path| path.is_absolute());
+            let base = match (set, &surroundings.home) {
+                (Some(path), _) => path.clone(),
+                (None, Some(home)) if home.is_absolute() => home.join(below_home),
+                (None, _) => {
+                    return Err(Error::NoHome {
+                        reason: "HOME is not set",
+                    });
+                }
+            };
+            Ok(base.join("holdfast"))
+        };
+        let (config, data) = (place(config, ".config")?, place(data, ".local/share")?);
+        let (state, cache) = (place(state, ".local/state")?, place(cache, ".cache")?);
+        Ok(Self {
+            convention: Convention::Xdg,
+            databases: config.join("db"),
+            old_databases: None,
+            lists: config.join("backup-data.d"),
+            job_lists: config.join("backup-data"),
+            secrets: data.join("secrets"),
+            restic_cache: cache.join("restic"),
+            logs: state.join("log"),
+            status: state.join("status"),
+            locks: state.join("locks"),
+            mounts: state.join("mnt"),
+        })
+    }
+
+    /// The list of what the job saves (`include`) or leaves out (`exclude`), which stands in place of the common ones
+    /// where it exists.
+    #[must_use]
+    pub fn job_list(&self, name: &JobName, suffix: &str) -> PathBuf {
+        self.job_lists.join(format!("{name}.{suffix}"))
+    }
+
+    /// Where the password of a job's restic repository is.
+    #[must_use]
+    pub fn restic_password(&self, name: &JobName) -> PathBuf {
+        self.secrets.join(format!("restic_{name}"))
+    }
+
+    /// What no backup ever saves: caches, and the secrets that open the repositories.
+    #[must_use]
+    pub fn never_saved(&self) -> Vec<PathBuf> {
+        vec![self.restic_cache.clone(), self.secrets.clone(), self.locks.clone()]
+    }
+}
+
+const NETHSERVER_DATABASES: &str = "var/lib/nethserver/db";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! A record of the `backups` database as a job: typed, checked, and explained where it is wrong.
+
+mod cron;
+mod fields;
+mod rules;
+
+use std::path::PathBuf;
+
+use engine_api::{Age, ErrorKind, Failure};
+
+use crate::esmith::Record;
+use crate::name::JobName;
+use fields::Fields;
+
+pub use rules::check;
+
+/// A backup as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// The record's key.
+    pub name: JobName,
+    /// Whether it may run.
+    pub enabled: bool,
+    /// What saves the data.
+    pub engine: EngineName,
+    /// Where it goes.
+    pub place: Place,
+    /// When snapshots expire.
+    pub retention: Retention,
+    /// When data that no snapshot needs is removed.
+    pub prune: Prune,
+}
+
+/// The engines that this version has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineName {
+    /// Deduplicated and encrypted snapshots in restic's format.
+    Restic,
+}
+
+/// The storages that this version has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A folder of this machine (property `LocalDirectory`).
+    Local(PathBuf),
+}
+
+/// Property `CleanupOlderThan`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// Everything stays.
+    Never,
+    /// Snapshots stay that are younger than this, seen from the newest.
+    KeepWithin(Age),
+}
+
+/// Property `Prune`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prune {
+    /// After every run.
+    Always,
+    /// After runs on this day of the week, 0 being Sunday.
+    Weekday(i8),
+}
+
+/// What is wrong with a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// A value that a property cannot have.
+    #[error("backup {record}: {property} is `{value}`, and must be {allowed}")]
+    Value {
+        /// The record's key.
+        record: String,
+        /// The property, or `type`.
+        property: String,
+        /// Its value, hidden when it is a secret.
+        value: String,
+        /// What it may be.
+        allowed: String,
+    },
+    /// A property that is needed.
+    #[error("backup {record}: {property} is missing, and must be {allowed}")]
+    Missing {
+        /// The record's key.
+        record: String,
+        /// The property.
+        property: String,
+        /// What it may be.
+        allowed: String,
+    },
+    /// An engine or a storage that is known by name only.
+    #[error("backup {record}: {property} `{value}` is not supported by this version, which has {supported}")]
+    Unsupported {
+        /// The record's key.
+        record: String,
+        /// `type` or `VFSType`.
+        property: String,
+        /// The name.
+        value: String,
+        /// What there is.
+        supported: String,
+    },
+    /// A name that no property has.
+    #[error("backup {record}: there is no property {property}")]
+    Unknown {
+        /// The record's key.
+        record: String,
+        /// The name.
+        property: String,
+        /// A property that is spelled like it.
+        similar: Option<String>,
+    },
+    /// A record that has lost a separator.
+    #[error("backup {record}: the record is damaged: {property} has no value, so one before it has lost its end")]
+    Damaged {
+        /// The record's key.
+        record: String,
+        /// The last property.
+        property: String,
+    },
+}
+
+impl RecordError {
+    fn names(&self) -> (&str, &str) {
+        match self {
+            Self::Value { record, property, .. }
+            | Self::Missing { record, property, .. }
+            | Self::Unsupported { record, property, .. }
+            | Self::Unknown { record, property, .. }
+            | Self::Damaged { record, property } => (record, property),
+        }
+    }
+}
+
+impl Failure for RecordError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        let (record, property) = self.names();
+        Some(match self {
+            Self::Unknown {
+                similar: Some(similar), ..
+            } => format!("did you mean {similar}?"),
+            Self::Unknown { .. } => format!("see what it holds with `holdfast job show {record}`"),
+            Self::Damaged { .. } => format!("look at it with `db backups get {record}` and set its properties anew"),
+            _ if property == "type" => format!("change it with `db backups settype {record} restic`"),
+            _ => format!("change it with `db backups setprop {record} {property} VALUE`"),
+        })
+    }
+}
+
+impl Job {
+    /// Reads the record of `name`; an empty property counts as missing.
+    ///
+    /// # Errors
+    /// The first property that keeps the job from running.
+    pub fn read(name: &JobName, record: &Record) -> Result<Self, RecordError> {
+        let fields = Fields::new(name.as_str(), record)?;
+        Ok(Self {
+            name: name.clone(),
+            enabled: rules::enabled(&fields)?,
+            engine: rules::engine(&fields)?,
+            place: rules::place(&fields)?,
+            retention: rules::retention(&fields)?,
+            prune: rules::prune(&fields)?,
+        })
+    }
+
+    /// Where the data goes, for messages.
+    #[must_use]
+    pub fn location(&self) -> String {
+        match &self.place {
+            Place::Local(folder) => folder.display().to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! What each property of a backup's record may be.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use engine_api::Age;
+
+use super::fields::Fields;
+use super::{EngineName, Place, Prune, RecordError, Retention, cron};
+use crate::esmith::Record;
+use crate::name::JobName;
+
+type Checked<T> = Result<T, RecordError>;
+
+pub(super) fn enabled(fields: &Fields<'_>) -> Checked<bool> {
+    fields.read("status", false, "enabled or disabled", |text| match text {
+        "enabled" => Some(true),
+        "disabled" => Some(false),
+        _ => None,
+    })
+}
+
+pub(super) fn engine(fields: &Fields<'_>) -> Checked<EngineName> {
+    match fields.kind() {
+        b"restic" => Ok(EngineName::Restic),
+        // A record without a type is one of duplicity's, as NethServer has it.
+        b"" => Err(fields.unsupported("type", b"duplicity", "restic")),
+        other @ (b"duplicity" | b"rsync") => Err(fields.unsupported("type", other, "restic")),
+        other => Err(fields.wrong("type", other, "restic")),
+    }
+}
+
+pub(super) fn place(fields: &Fields<'_>) -> Checked<Place> {
+    const OTHERS: [&[u8]; 8] = [b"usb", b"cifs", b"nfs", b"webdav", b"sftp", b"s3", b"b2", b"rest"];
+    match fields.bytes("VFSType") {
+        None => Err(fields.missing("VFSType", "local")),
+        Some(b"local") => local_directory(fields),
+        Some(other) if OTHERS.contains(&other) => Err(fields.unsupported("VFSType", other, "local")),
+        Some(other) => Err(fields.wrong("VFSType", other, "local")),
+    }
+}
+
+fn local_directory(fields: &Fields<'_>) -> Checked<Place> {
+    const ALLOWED: &str = "the absolute path of a folder";
+    let value = fields.bytes("LocalDirectory");
+    let value = value.ok_or_else(|| fields.missing("LocalDirectory", ALLOWED))?;
+    let path = Path::new(OsStr::from_bytes(value));
+    if path.is_absolute() && !value.contains(&0) {
+        Ok(Place::Local(path.to_owned()))
+    } else {
+        Err(fields.wrong("LocalDirectory", value, ALLOWED))
+    }
+}
+
+pub(super) fn retention(fields: &Fields<'_>) -> Checked<Retention> {
+    let allowed = "never, or an age such as 30D, 6M or 1Y";
+    fields.read("CleanupOlderThan", Retention::Never, allowed, |text| {
+        if text.eq_ignore_ascii_case("never") || text.eq_ignore_ascii_case("default") {
+            return Some(Retention::Never);
+        }
+        Age::parse(text).ok().map(Retention::KeepWithin)
+    })
+}
+
+pub(super) fn prune(fields: &Fields<'_>) -> Checked<Prune> {
+    let allowed = "always, or a day of the week from 0 (Sunday) to 6";
+    fields.read("Prune", Prune::Weekday(0), allowed, |text| match text {
+        "always" => Some(Prune::Always),
+        // Cron's other name for Sunday; NethServer lets it pass and then never prunes.
+        "7" => Some(Prune::Weekday(0)),
+        _ => text
+            .parse()
+            .ok()
+            .filter(|day| (0..=6).contains(day))
+            .map(Prune::Weekday),
+    })
+}
+
+fn notify(fields: &Fields<'_>) -> Checked<()> {
+    fields.read("Notify", (), "always, error or never", |text| {
+        matches!(text, "always" | "error" | "never").then_some(())
+    })
+}
+
+fn backup_time(fields: &Fields<'_>) -> Checked<()> {
+    fields.read("BackupTime", (), cron::ALLOWED, |text| {
+        cron::is_schedule(text).then_some(())
+    })
+}
+
+/// Every property that a record of `backups` may have, whichever engine and storage it names.
+const KNOWN: &[&str] = &[
+    "status",
+    "BackupTime",
+    "VFSType",
+    "Notify",
+    "NotifyTo",
+    "NotifyFrom",
+    "CleanupOlderThan",
+    "Type",
+    "FullDay",
+    "VolSize",
+    "Prune",
+    "LocalDirectory",
+    "SMBHost",
+    "SMBShare",
+    "SMBLogin",
+    "SMBPassword",
+    "NFSHost",
+    "NFSShare",
+    "USBLabel",
+    "WebDAVUrl",
+    "WebDAVLogin",
+    "WebDAVPassword",
+    "SftpHost",
+    "SftpPort",
+    "SftpUser",
+    "SftpDirectory",
+    "S3Host",
+    "S3Bucket",
+    "S3AccessKey",
+    "S3SecretKey",
+    "B2AccountId",
+    "B2AccountKey",
+    "B2Bucket",
+    "RestProtocol",
+    "RestHost",
+    "RestPort",
+    "RestDirectory",
+    "RestUser",
+    "RestPassword",
+    "Program",
+    "Mount",
+    "LogFile",
+    "ForceFull",
+];
+
+fn unknown(fields: &Fields<'_>) -> Vec<RecordError> {
+    let names = fields.record().props.keys();
+    let unknown = names.filter(|name| !KNOWN.iter().any(|known| known.as_bytes() == name.as_slice()));
+    let explain = |name: &Vec<u8>| {
+        let similar = KNOWN.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(name));
+        fields.unknown(name, similar.copied())
+    };
+    unknown.map(explain).collect()
+}
+
+/// Everything that is wrong with a record; nothing when it is good.
+#[must_use]
+pub fn check(name: &JobName, record: &Record) -> Vec<RecordError> {
+    let fields = match Fields::new(name.as_str(), record) {
+        Ok(fields) => fields,
+        Err(damaged) => return vec![damaged],
+    };
+    let mut errors = unknown(&fields);
+    errors.extend(enabled(&fields).err());
+    errors.extend(engine(&fields).err());
+    errors.extend(place(&fields).err());
+    errors.extend(retention(&fields).err());
+    errors.extend(prune(&fields).err());
+    errors.extend(notify(&fields).err());
+    errors.extend(backup_time(&fields).err());
+    errors
+}

@@ -1,0 +1,210 @@
+use super::*;
+
+fn name() -> JobName {
+    JobName::new("nightly").unwrap()
+}
+
+fn good() -> Record {
+    Record::of_kind("restic")
+        .with("VFSType", "local")
+        .with("LocalDirectory", "/srv/backup")
+        .with("status", "enabled")
+}
+
+fn message(record: &Record) -> (String, String) {
+    let error = Job::read(&name(), record).unwrap_err();
+    (error.to_string(), error.hint().unwrap())
+}
+
+#[test]
+fn a_record_becomes_a_job() {
+    let record = good()
+        .with("CleanupOlderThan", "30D")
+        .with("Prune", "always")
+        .with("SMBHost", "");
+    let job = Job::read(&name(), &record).unwrap();
+    let age = Age {
+        days: 30,
+        ..Age::default()
+    };
+    assert_eq!(job.retention, Retention::KeepWithin(age));
+    assert_eq!(job.prune, Prune::Always);
+    assert_eq!(job.place, Place::Local("/srv/backup".into()));
+    assert!(job.enabled);
+    assert_eq!(check(&name(), &record), []);
+}
+
+#[test]
+fn empty_means_missing_and_missing_has_a_default() {
+    let empty = good()
+        .with("status", "")
+        .with("CleanupOlderThan", "")
+        .with("Prune", "")
+        .with("BackupTime", "");
+    let job = Job::read(&name(), &empty).unwrap();
+    assert!(!job.enabled);
+    assert_eq!((job.retention, job.prune), (Retention::Never, Prune::Weekday(0)));
+    assert_eq!(check(&name(), &empty), []);
+}
+
+#[test]
+fn every_spelling_that_old_records_have() {
+    for never in ["never", "Never", "default"] {
+        assert_eq!(
+            Job::read(&name(), &good().with("CleanupOlderThan", never))
+                .unwrap()
+                .retention,
+            Retention::Never
+        );
+    }
+    for (value, day) in [("0", 0), ("6", 6), ("7", 0)] {
+        assert_eq!(
+            Job::read(&name(), &good().with("Prune", value)).unwrap().prune,
+            Prune::Weekday(day)
+        );
+    }
+    for age in ["1D", "364D", "1M", "1Y", "2w"] {
+        assert_ne!(
+            Job::read(&name(), &good().with("CleanupOlderThan", age))
+                .unwrap()
+                .retention,
+            Retention::Never
+        );
+    }
+}
+
+#[test]
+fn an_error_names_record_property_value_and_what_is_allowed() {
+    let (text, hint) = message(&good().with("CleanupOlderThan", "soon"));
+    assert_eq!(
+        text,
+        "backup nightly: CleanupOlderThan is `soon`, and must be never, or an age such as 30D, 6M or 1Y"
+    );
+    assert_eq!(
+        hint,
+        "change it with `db backups setprop nightly CleanupOlderThan VALUE`"
+    );
+    for (property, value) in [
+        ("status", "on"),
+        ("Prune", "8"),
+        ("Prune", "-1"),
+        ("LocalDirectory", "srv"),
+    ] {
+        let (text, _) = message(&good().with(property, value));
+        assert!(
+            text.contains(&format!("{property} is `{value}`, and must be ")),
+            "{text}"
+        );
+    }
+    let (text, _) = message(&good().with("LocalDirectory", ""));
+    assert_eq!(
+        text,
+        "backup nightly: LocalDirectory is missing, and must be the absolute path of a folder"
+    );
+}
+
+#[test]
+fn what_this_version_has_not_is_told_from_what_nobody_has() {
+    let (text, hint) = message(&Record {
+        kind: b"rsync".into(),
+        ..good()
+    });
+    assert_eq!(
+        text,
+        "backup nightly: type `rsync` is not supported by this version, which has restic"
+    );
+    assert_eq!(hint, "change it with `db backups settype nightly restic`");
+    assert!(
+        message(&Record {
+            kind: Vec::new(),
+            ..good()
+        })
+        .0
+        .contains("type `duplicity` is not supported")
+    );
+    assert!(
+        message(&Record {
+            kind: b"tar".into(),
+            ..good()
+        })
+        .0
+        .contains("type is `tar`, and must be restic")
+    );
+    assert!(
+        message(&good().with("VFSType", "cifs"))
+            .0
+            .contains("VFSType `cifs` is not supported")
+    );
+    assert!(
+        message(&good().with("VFSType", "floppy"))
+            .0
+            .contains("VFSType is `floppy`, and must be local")
+    );
+    assert!(message(&good().with("VFSType", "")).0.contains("VFSType is missing"));
+}
+
+#[test]
+fn a_damaged_record_is_not_guessed_at() {
+    let record = Record::decode(b"restic|LocalDirectory|/srv\\|VFSType|local");
+    assert!(message(&record).0.contains("the record is damaged"));
+}
+
+#[test]
+fn a_check_finds_everything_at_once() {
+    let wrong = good()
+        .with("BackupTime", "3:00")
+        .with("Notify", "sometimes")
+        .with("vfstype", "x")
+        .with("Colour", "red");
+    let texts: Vec<_> = check(&name(), &wrong).iter().map(ToString::to_string).collect();
+    assert_eq!(texts.len(), 4, "{texts:?}");
+    assert!(texts[0].contains("there is no property Colour"));
+    assert!(texts[2].contains("Notify is `sometimes`"));
+    assert!(texts[3].contains("BackupTime is `3:00`, and must be five fields of cron"));
+    let hints: Vec<_> = check(&name(), &wrong).iter().filter_map(Failure::hint).collect();
+    assert_eq!(hints[1], "did you mean VFSType?");
+}
+
+#[test]
+fn no_password_is_shown() {
+    let fields = good().with("SMBPassword", "geheim");
+    let fields = Fields::new("nightly", &fields).unwrap();
+    let text = fields.wrong("SMBPassword", b"geheim", "something else").to_string();
+    assert!(!text.contains("geheim"), "{text}");
+}
+
+#[test]
+fn schedules_are_those_that_cron_takes() {
+    for good in ["0 3 * * *", "*/15 0-6,22 1 jan-mar sun", "0 0 31 12 7", " 5  01 * * * "] {
+        assert!(cron::is_schedule(good), "{good}");
+    }
+    for bad in [
+        "",
+        "3:00",
+        "0 3 * *",
+        "0 3 * * * *",
+        "60 3 * * *",
+        "0 24 * * *",
+        "0 0 0 * *",
+        "0 0 * 13 *",
+        "5-1 0 * * *",
+        "*/0 0 * * *",
+        "0 3 * * *\n* * * * *",
+        "a b c d e",
+        "- - - - -",
+        "@daily",
+    ] {
+        assert!(!cron::is_schedule(bad), "{bad}");
+    }
+}
+
+#[test]
+fn names_are_safe_in_paths_and_lines() {
+    for good in ["backup-data", "t2", "a.b@c", "_x"] {
+        assert!(JobName::new(good).is_ok(), "{good}");
+    }
+    let long = "x".repeat(101);
+    for bad in ["", ".", "..", "-b", "a/b", "a b", "a\nb", "ä", "a|b", &long] {
+        assert!(JobName::new(bad).is_err(), "{bad}");
+    }
+}

@@ -1,0 +1,147 @@
+//! What a run does, from the lock to the status file.
+
+use std::time::Instant;
+
+use engine_api::retention::{GroupBy, Keep};
+use engine_api::{BackupRequest, ForgetRequest, PruneRequest, SnapshotFilter};
+use jiff::Zoned;
+
+use super::files::{self, Log};
+use super::{DiskUsage, Plan, RunReport, Step, Watcher, prunes_on};
+use crate::lists;
+use crate::open::Repository;
+use crate::record::Retention;
+use crate::status::Status;
+
+/// The share of the repository that may be unneeded after a prune, as restic has it.
+pub(crate) const MAX_UNUSED: f64 = 0.05;
+
+impl Plan<'_> {
+    /// Runs it: saves, expires, prunes, writes log and status files, and tells `watcher` all of it.
+    ///
+    /// Whatever fails is in the report, with what had been done until then.
+    #[must_use]
+    pub fn execute(self, watcher: &dyn Watcher) -> RunReport {
+        let started = Zoned::now().with_time_zone(self.context.zone.clone());
+        let log = (!self.options.dry_run).then(|| Log::open(&self.context.layout, &self.job.name, &started, watcher));
+        let watcher: &dyn Watcher = log.as_ref().map_or(watcher, |log| log as &dyn Watcher);
+        let clock = Instant::now();
+        let mut report = RunReport {
+            name: self.job.name.clone(),
+            status: Status::Success,
+            error: None,
+            backup: None,
+            forget: None,
+            prune: None,
+            usage: None,
+            log: log.as_ref().and_then(Log::path),
+            started,
+            elapsed: std::time::Duration::ZERO,
+        };
+        watcher.step(&Step::Started {
+            name: &self.job.name,
+            at: &report.started,
+        });
+        let done = self.work(watcher, &mut report);
+        watcher.step(&Step::Engine {
+            name: &self.job.name,
+            success: report.backup.is_some(),
+        });
+        report.status = match &done {
+            Err(error) => error.kind().into(),
+            Ok(()) if report.backup.as_ref().is_some_and(|backup| !backup.problems.is_empty()) => Status::Incomplete,
+            Ok(()) => Status::Success,
+        };
+        report.error = done.err();
+        report.elapsed = clock.elapsed();
+        self.close(watcher, &report);
+        report
+    }
+
+    fn work(&self, watcher: &dyn Watcher, report: &mut RunReport) -> engine_api::Result<()> {
+        let (context, access) = (self.context, &self.options.access);
+        let site = crate::site::Site::find(context, access)?;
+        let selection = lists::of_job(context, &self.job.name, site.folder())?;
+        let repository = if self.options.dry_run {
+            Repository::open(context, access)?
+        } else {
+            let (repository, made) = Repository::open_or_init(context, access)?;
+            if made {
+                watcher.step(&Step::NewRepository { site: &repository.site });
+            }
+            repository
+        };
+        let request = BackupRequest {
+            selection,
+            host: context.host.clone(),
+            tags: vec![self.job.name.to_string()],
+            time: None,
+            parent: None,
+            force_read: self.options.force_read,
+            dry_run: self.options.dry_run,
+            estimate: self.options.estimate,
+        };
+        let saved = repository.engine().backup(&request, watcher)?;
+        watcher.step(&Step::Saved {
+            report: &saved,
+            dry_run: self.options.dry_run,
+        });
+        report.backup = Some(saved);
+        let expired = self.expire(&repository, watcher, report);
+        // Asked for also after a failure: a full disk is one of its reasons.
+        report.usage = repository.space().ok().flatten().map(DiskUsage::from);
+        expired
+    }
+
+    fn expire(&self, repository: &Repository, watcher: &dyn Watcher, report: &mut RunReport) -> engine_api::Result<()> {
+        let Retention::KeepWithin(age) = self.job.retention else {
+            return Ok(());
+        };
+        let request = ForgetRequest {
+            // Only this machine's: another one that shares the repository and the name may keep its own longer.
+            filter: SnapshotFilter {
+                ..repository.site.filter.clone()
+            },
+            group_by: GroupBy::default(),
+            keep: Keep {
+                within: Some(age),
+                ..Keep::default()
+            },
+            ids: Vec::new(),
+            dry_run: self.options.dry_run,
+        };
+        let forgotten = repository.engine().forget(&request, watcher)?;
+        watcher.step(&Step::Expired { report: &forgotten });
+        report.forget = Some(forgotten);
+        if !prunes_on(self.job.prune, &report.started) || self.options.dry_run {
+            return Ok(());
+        }
+        let request = PruneRequest {
+            max_unused: MAX_UNUSED,
+            max_repack: None,
+            dry_run: false,
+        };
+        let pruned = repository.engine().prune(&request, watcher)?;
+        watcher.step(&Step::Pruned { report: &pruned });
+        report.prune = Some(pruned);
+        Ok(())
+    }
+
+    fn close(&self, watcher: &dyn Watcher, report: &RunReport) {
+        if let Some(error) = &report.error {
+            watcher.step(&Step::Failed { error });
+        }
+        let at = Zoned::now().with_time_zone(self.context.zone.clone());
+        watcher.step(&Step::Ended { report, at: &at });
+        if let Some(usage) = &report.usage {
+            watcher.step(&Step::Usage { usage });
+        }
+        if !self.options.dry_run
+            && let Err(error) = files::write_status(&self.context.layout, report)
+        {
+            watcher.step(&Step::Warning {
+                text: &engine_api::Error::from(error).chain(),
+            });
+        }
+    }
+}

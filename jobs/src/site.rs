@@ -1,0 +1,173 @@
+//! Which repository is meant, and which of Holdfast's own files belong to it.
+
+use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use engine_api::SnapshotFilter;
+use sha2::{Digest, Sha256};
+
+use crate::catalog;
+use crate::context::Context;
+use crate::error::Result;
+use crate::name::JobName;
+use crate::paths;
+use crate::record::{Job, Place};
+
+pub use engine_restic::Compression;
+
+/// Which repository a command works on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// That of a job.
+    Job(JobName),
+    /// The one in this folder, without any configuration.
+    Folder(PathBuf),
+}
+
+/// Which repository to open, and how.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// Which.
+    pub which: Which,
+    /// The file that holds its password, instead of the one that Holdfast keeps.
+    pub password_file: Option<PathBuf>,
+    /// How long to wait for somebody else's lock.
+    pub retry_lock: Duration,
+    /// How hard new data is compressed.
+    pub compression: Compression,
+}
+
+impl Access {
+    /// The usual way to open it.
+    #[must_use]
+    pub fn to(which: Which) -> Self {
+        Self {
+            which,
+            password_file: None,
+            retry_lock: Duration::ZERO,
+            compression: Compression::Auto,
+        }
+    }
+}
+
+/// A repository's place and the files that belong to it here.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// Where the repository is.
+    pub place: Place,
+    /// The same for messages.
+    pub location: String,
+    /// Where its password is kept.
+    pub secret: PathBuf,
+    /// What to say on the command line to mean it: `-b NAME` or `--repo FOLDER`.
+    pub selector: String,
+    /// The snapshots that are meant when none is named: a job's own, or all.
+    pub filter: SnapshotFilter,
+    /// The job, where it is one's.
+    pub job: Option<Job>,
+    pub(crate) cache: PathBuf,
+    /// Says where a repository was seen last, so that a missing one is not taken for a new one.
+    pub(crate) origin: PathBuf,
+}
+
+impl Site {
+    /// Looks it up.
+    ///
+    /// # Errors
+    /// When there is no such job, or its record cannot be used.
+    pub fn find(context: &Context, access: &Access) -> Result<Self> {
+        let mut site = match &access.which {
+            Which::Job(name) => Self::of_job(context, catalog::job(context, name)?),
+            Which::Folder(folder) => Self::of_folder(context, folder),
+        };
+        if let Some(file) = &access.password_file {
+            site.secret.clone_from(file);
+        }
+        Ok(site)
+    }
+
+    fn of_job(context: &Context, job: Job) -> Self {
+        let (layout, name) = (&context.layout, &job.name);
+        Self {
+            place: job.place.clone(),
+            location: job.location(),
+            secret: layout.restic_password(name),
+            selector: format!("-b {name}"),
+            filter: SnapshotFilter {
+                host: Some(context.host.clone()),
+                tags: vec![name.to_string()],
+                paths: Vec::new(),
+            },
+            cache: layout.restic_cache.join(name.as_str()),
+            origin: layout.status.join(format!("repository-{name}")),
+            job: Some(job),
+        }
+    }
+
+    fn of_folder(context: &Context, folder: &Path) -> Self {
+        let layout = &context.layout;
+        let key = file_name_for(&paths::real(folder));
+        Self {
+            place: Place::Local(folder.to_owned()),
+            location: folder.display().to_string(),
+            secret: layout.secrets.join(format!("repository_{key}")),
+            selector: format!("--repo {}", folder.display()),
+            filter: SnapshotFilter::default(),
+            job: None,
+            // Restic keeps the caches of any number of repositories side by side, each under its id.
+            cache: layout.restic_cache.join("repositories"),
+            origin: layout.status.join(format!("repository_{key}")),
+        }
+    }
+
+    /// The folder, where the repository is in one of this machine.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Local(folder) => Some(folder),
+        }
+    }
+}
+
+/// A file name that tells which path it stands for, the same for no other path.
+fn file_name_for(path: &Path) -> String {
+    const LONGEST: usize = 180;
+    let bytes = path.as_os_str().as_bytes();
+    let mut name = String::new();
+    for &byte in bytes.strip_prefix(b"/").unwrap_or(bytes) {
+        match byte {
+            b'/' => name.push('-'),
+            b'_' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => name.push(char::from(byte)),
+            other => {
+                let _ = write!(name, "%{other:02x}");
+            }
+        }
+    }
+    if name.len() <= LONGEST {
+        return name;
+    }
+    name.truncate(100);
+    name.push('%');
+    for byte in Sha256::digest(bytes).iter().take(16) {
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_has_a_file_name_of_its_own() {
+        let name = |path: &str| file_name_for(Path::new(path));
+        assert_eq!(name("/srv/backup"), "srv-backup");
+        assert_ne!(name("/srv-backup"), name("/srv/backup"));
+        assert_eq!(name("/srv/a b%"), "srv-a%20b%25");
+        let long = format!("/{}", "x".repeat(3000));
+        assert_eq!(name(&long).len(), 133);
+        assert_ne!(name(&long), name(&format!("{long}y")));
+    }
+}

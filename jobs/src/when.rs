@@ -1,0 +1,75 @@
+//! A state in time as users name it: a snapshot, an age, a date, seconds since 1970.
+
+use engine_api::{Age, Engine, Progress, Snapshot, SnapshotFilter, SnapshotRef, Timestamp};
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
+use crate::context::Context;
+use crate::error::Error;
+
+/// The snapshot that `text` names among those of `filter`; `latest` and `None` mean the newest.
+///
+/// A text of eight or more hexadecimal digits is a snapshot's id if one begins so, whichever machine or job made it.
+/// Otherwise it is a moment, and the newest snapshot of that moment or before is meant; a day means its end. What is no
+/// moment is an id again.
+///
+/// # Errors
+/// When nothing fits.
+pub fn find(
+    engine: &dyn Engine,
+    context: &Context,
+    filter: &SnapshotFilter,
+    text: Option<&str>,
+    progress: &dyn Progress,
+) -> engine_api::Result<Snapshot> {
+    let text = text.map_or("latest", str::trim);
+    if text == "latest" {
+        return engine.resolve(&SnapshotRef::Latest, filter);
+    }
+    let id = SnapshotRef::Id(text.to_ascii_lowercase());
+    let any = SnapshotFilter::default();
+    let hexadecimal = !text.is_empty() && text.chars().all(|c| c.is_ascii_hexdigit());
+    if hexadecimal && text.len() >= 8 {
+        let lower = text.to_ascii_lowercase();
+        let snapshots = engine.snapshots(&any, progress)?;
+        if snapshots.iter().any(|snapshot| snapshot.id.0.starts_with(&lower)) {
+            return engine.resolve(&id, &any);
+        }
+    }
+    match moment(text, Timestamp::now(), &context.zone) {
+        Some(moment) => engine.resolve(&SnapshotRef::At(moment), filter),
+        None if hexadecimal => engine.resolve(&id, &any),
+        None => Err(Error::When { text: text.to_owned() }.into()),
+    }
+}
+
+/// The moment that `text` means.
+fn moment(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    if let Ok(age) = Age::parse(text) {
+        return Some(age.before(now, zone));
+    }
+    if text.len() >= 9 && text.chars().all(|c| c.is_ascii_digit()) {
+        let seconds = text.parse().ok()?;
+        return Some(Timestamp { seconds, nanos: 0 });
+    }
+    if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+        return Some(Timestamp::from_jiff(moment));
+    }
+    civil(text).and_then(|civil| {
+        let zoned = civil.to_zoned(zone.clone()).ok()?;
+        Some(Timestamp::from_jiff(zoned.timestamp()))
+    })
+}
+
+/// A date and time without a zone; a day alone means its last moment.
+fn civil(text: &str) -> Option<DateTime> {
+    if text.len() == "2021-03-05".len() {
+        return Some(text.parse::<Date>().ok()?.at(23, 59, 59, 999_999_999));
+    }
+    // The names of rsync's snapshot folders.
+    let folder = DateTime::strptime("%Y-%m-%d-%H%M%S", text);
+    folder.or_else(|_| text.parse::<DateTime>()).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,9 @@ use engine_api::{
     RepairRequest, RestoreReport, RestoreRequest, Result, Snapshot, SnapshotFilter, SnapshotId, SnapshotRef,
 };
 
+use crate::backup;
 use crate::{ResticEngine, snapshots};
-use pending::{backup, check, content, diff, entries, find, forget, prune, repair, restore};
+use pending::{check, content, diff, entries, find, forget, prune, repair, restore};
 
 /// What this engine is.
 const DESCRIPTION: Description = Description {
@@ -105,7 +106,6 @@ mod pending {
         )*};
     }
     pending! {
-        backup::run(&BackupRequest, &dyn Progress) -> BackupReport;
         restore::run(&RestoreRequest, &dyn Progress) -> RestoreReport;
         entries::run(&SnapshotId, Option<&Path>, &mut dyn FnMut(Entry) -> ControlFlow<()>) -> ();
         forget::run(&ForgetRequest, &dyn Progress) -> ForgetReport;

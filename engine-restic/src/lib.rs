@@ -4,6 +4,7 @@
 //! implements [`engine_api::Engine`]; the modules below it go from bytes to meaning: `crypto` seals, `format` encodes
 //! each kind of file, `repository` stores and finds them, `index` knows where every blob lies.
 
+mod backup;
 mod chunker;
 mod contract;
 mod crypto;

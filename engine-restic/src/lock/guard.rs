@@ -23,7 +23,7 @@ pub struct Lock {
     held: Arc<Held>,
     mode: Mode,
     taken: Instant,
-    settled: bool,
+    settled: Mutex<bool>,
     renewer: Option<JoinHandle<()>>,
 }
 
@@ -85,11 +85,11 @@ impl Lock {
             let held = Arc::clone(&held);
             move || held.renew(mode)
         });
-        let mut lock = Self {
+        let lock = Self {
             held,
             mode,
             taken: Instant::now(),
-            settled: false,
+            settled: Mutex::new(false),
             renewer: Some(renewer),
         };
         if mode == Mode::Exclusive {
@@ -99,12 +99,13 @@ impl Lock {
     }
 
     /// Makes sure that nobody took a conflicting lock at the same moment; must succeed before the first write.
-    pub fn settle(&mut self) -> Result<()> {
-        if !self.settled {
+    pub fn settle(&self) -> Result<()> {
+        let mut settled = lock(&self.settled);
+        if !*settled {
             std::thread::sleep(SETTLE.saturating_sub(self.taken.elapsed()));
             let own = lock(&self.held.state).id;
             others::check(&self.held.repository, self.mode, Some(own), &mut |_| ())?;
-            self.settled = true;
+            *settled = true;
         }
         Ok(())
     }

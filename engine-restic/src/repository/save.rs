@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::format::BlobKind;
 use crate::id::IdSet;
 use crate::index::Index;
+use crate::lock::Lock;
 use crate::pack::{PackWriter, entry_size};
 
 /// Packs of a kind that are filled at once. A blob goes into one of them at random, so that the lengths and the order of
@@ -66,9 +67,10 @@ pub struct Saved {
 }
 
 impl BlobSaver {
-    /// A saver that knows what `index` holds. Without uploading it only counts: a dry run.
-    pub fn new(repository: Arc<Repository>, index: Arc<Index>, dry_run: bool) -> Self {
-        let uploader = (!dry_run).then(|| Uploader::new(Arc::clone(&repository)));
+    /// A saver that knows what `index` holds and writes under `lock`, which is settled before the first write. Without a
+    /// lock it only counts: a dry run.
+    pub fn new(repository: Arc<Repository>, index: Arc<Index>, lock: Option<Arc<Lock>>) -> Self {
+        let uploader = lock.map(|lock| Uploader::new(Arc::clone(&repository), lock));
         let open = || {
             Mutex::new(OpenPacks {
                 packs: [None, None],

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::{FileKind, Repository, lock};
 use crate::error::{Error, Result};
 use crate::format::{BlobKind, IndexWriter};
+use crate::lock::Lock;
 use crate::pack::PackWriter;
 
 /// Age at which an index file is written although it is not full, so that an interrupted run is not done all over.
@@ -18,6 +19,7 @@ const INDEX_AGE: Duration = Duration::from_secs(300);
 /// What the uploading threads share.
 struct Shared {
     repository: Arc<Repository>,
+    lock: Arc<Lock>,
     failed: AtomicBool,
     failure: Mutex<Option<Error>>,
     index: Mutex<PendingIndex>,
@@ -39,7 +41,7 @@ pub struct Uploader {
 
 impl Uploader {
     /// Starts the threads: as many as the storage says pay off.
-    pub fn new(repository: Arc<Repository>) -> Self {
+    pub fn new(repository: Arc<Repository>, repository_lock: Arc<Lock>) -> Self {
         let threads = repository.store().capabilities().concurrency.clamp(1, 5);
         let index = PendingIndex {
             writer: IndexWriter::new(),
@@ -48,6 +50,7 @@ impl Uploader {
         };
         let shared = Arc::new(Shared {
             repository,
+            lock: repository_lock,
             failed: AtomicBool::new(false),
             failure: Mutex::new(None),
             index: Mutex::new(index),
@@ -133,6 +136,8 @@ impl Shared {
 
     fn store(&self, kind: BlobKind, pack: PackWriter) -> Result<()> {
         let pack = pack.seal(&self.repository.key)?;
+        self.lock.settle()?;
+        self.lock.check()?;
         self.repository.put(FileKind::Pack, pack.id, &pack.bytes)?;
         if let Some(cache) = self.repository.cache.as_ref().filter(|_| kind == BlobKind::Tree) {
             cache.write(FileKind::Pack, pack.id, &pack.bytes);

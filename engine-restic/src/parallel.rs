@@ -14,17 +14,33 @@ pub fn each<T: Sync, R: Send>(
     work: impl Fn(&T) -> Result<R> + Sync,
     take: impl FnMut(&T, R) -> Result<()> + Send,
 ) -> Result<()> {
+    each_with(items, threads, || Ok(()), |(), item| work(item), take)
+}
+
+/// The same where every thread has something of its own, such as buffers: `begin` makes it.
+pub fn each_with<T: Sync, R: Send, S>(
+    items: &[T],
+    threads: usize,
+    begin: impl Fn() -> Result<S> + Sync,
+    work: impl Fn(&mut S, &T) -> Result<R> + Sync,
+    take: impl FnMut(&T, R) -> Result<()> + Send,
+) -> Result<()> {
     let next = AtomicUsize::new(0);
     let take = Mutex::new(take);
-    let run = || -> Result<()> {
+    let work_on_all = || -> Result<()> {
+        let mut own = begin()?;
         while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let outcome = work(item).and_then(|result| (lock(&take))(item, result));
-            if outcome.is_err() {
-                next.store(items.len(), Ordering::Relaxed);
-                return outcome;
-            }
+            let result = work(&mut own, item)?;
+            (lock(&take))(item, result)?;
         }
         Ok(())
+    };
+    let run = || {
+        let outcome = work_on_all();
+        if outcome.is_err() {
+            next.store(items.len(), Ordering::Relaxed);
+        }
+        outcome
     };
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(run)).collect();

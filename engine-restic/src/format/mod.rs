@@ -10,8 +10,11 @@ mod node;
 mod node_read;
 mod node_write;
 mod quote;
+mod raw_object;
+mod refs;
 mod snapshot_file;
 mod tree;
+mod tree_cursor;
 mod unpacked;
 
 pub use config::{Config, Polynomial};
@@ -20,8 +23,11 @@ pub use index_file::{IndexFile, IndexWriter, PackRef};
 pub use key_file::KeyFile;
 pub use lock_file::LockFile;
 pub use node::Node;
+pub use raw_object::RawObject;
+pub use refs::{NodeRefs, Refs};
 pub use snapshot_file::{SnapshotFile, Summary};
 pub use tree::{TreeReader, TreeWriter};
+pub use tree_cursor::TreeCursor;
 pub use unpacked::{decode as decode_unpacked, encode as encode_unpacked};
 
 /// The two kinds of blob.

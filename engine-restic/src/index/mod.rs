@@ -1,10 +1,14 @@
 //! Where every blob lies, in memory: 48 bytes a blob and a table of four-byte references.
 
 mod load;
+mod marks;
+mod rewrite;
 mod segments;
 mod table;
 
-pub use load::{files, load};
+pub use load::{LoadedFile, Tolerant, files, load, load_tolerant};
+pub use marks::Marks;
+pub use rewrite::Rewriter;
 use segments::Segments;
 use table::Table;
 
@@ -72,6 +76,10 @@ pub struct Location {
 pub struct Index {
     records: Segments<Record>,
     packs: Vec<Id>,
+    /// For every pack the ordinal behind its last blob.
+    ends: Vec<u32>,
+    /// The packs' numbers in the order of their names.
+    by_name: Vec<u32>,
     table: Table,
 }
 
@@ -97,7 +105,8 @@ impl Index {
                 uncompressed: blob.uncompressed.unwrap_or(0),
             });
         }
-        u32::try_from(self.records.len()).map_err(|_| too_large())?;
+        self.ends
+            .push(u32::try_from(self.records.len()).map_err(|_| too_large())?);
         Ok(PackNumber(number))
     }
 
@@ -107,6 +116,9 @@ impl Index {
         self.table = Table::build(records.len(), |position| {
             records.get(position).map_or(0, |record| record.id.spread())
         });
+        self.by_name = (0..).take(self.packs.len()).collect();
+        let packs = &self.packs;
+        self.by_name.sort_unstable_by_key(|number| packs.get(*number as usize));
     }
 
     /// How many blobs there are, counting a blob again for every pack it lies in.
@@ -143,6 +155,27 @@ impl Index {
         self.packs.get(number.0 as usize).copied()
     }
 
+    /// The number of the pack of that name; one of them when it was added twice.
+    pub fn pack_number(&self, id: Id) -> Option<PackNumber> {
+        let found = self
+            .by_name
+            .binary_search_by_key(&Some(&id), |number| self.packs.get(*number as usize));
+        self.by_name.get(found.ok()?).copied().map(PackNumber)
+    }
+
+    /// What lies in a pack, in the order it was added.
+    pub fn blobs_in(&self, pack: PackNumber) -> impl Iterator<Item = Location> + '_ {
+        let end = |position: usize| self.ends.get(position).map_or(0, |end| *end as usize);
+        let position = pack.position();
+        let begin = position.checked_sub(1).map_or(0, end);
+        (begin..end(position)).filter_map(|ordinal| self.at(ordinal))
+    }
+
+    /// The blob with that ordinal.
+    pub fn at(&self, ordinal: usize) -> Option<Location> {
+        self.records.get(ordinal).map(|record| location(ordinal, record))
+    }
+
     /// Every pack with its number.
     pub fn packs(&self) -> impl Iterator<Item = (PackNumber, Id)> + '_ {
         (0..).map(PackNumber).zip(self.packs.iter().copied())
@@ -150,16 +183,23 @@ impl Index {
 
     /// Every blob, pack by pack in the order they were added.
     pub fn iter(&self) -> impl Iterator<Item = Location> + '_ {
-        (0..self.len()).filter_map(|ordinal| self.records.get(ordinal).map(|record| location(ordinal, record)))
+        (0..self.len()).filter_map(|ordinal| self.at(ordinal))
     }
 
     /// Bytes of memory that it holds.
     pub fn memory(&self) -> usize {
-        self.records.memory() + self.table.memory() + self.packs.capacity() * size_of::<Id>()
+        let packs = self.packs.capacity() * size_of::<Id>() + (self.ends.capacity() + self.by_name.capacity()) * 4;
+        self.records.memory() + self.table.memory() + packs
     }
 }
 
 impl PackNumber {
+    /// The pack at that position of a list with an element for every pack.
+    pub fn at(position: usize) -> Self {
+        // Packs are numbered by 31 bits: the index refuses more.
+        Self(u32::try_from(position).unwrap_or(u32::MAX))
+    }
+
     /// As a position in a list with an element for every pack.
     pub const fn position(self) -> usize {
         self.0 as usize

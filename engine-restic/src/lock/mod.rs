@@ -10,6 +10,7 @@
 
 mod guard;
 mod others;
+mod reading;
 
 pub use guard::Lock;
 pub use others::remove_locks;

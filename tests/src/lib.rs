@@ -1,6 +1,10 @@
-//! What Holdfast's end-to-end suites share: the real restic, storages that fail on purpose, and data to save.
+//! What Holdfast's end-to-end suites share: the real restic, the engine, storages that fail on purpose, and data to
+//! save and to compare.
 
 pub mod corpus;
 pub mod faults;
+pub mod holdfast;
 pub mod restic;
+pub mod seal;
 pub mod skip;
+pub mod tree;

@@ -1,0 +1,82 @@
+//! The arrows between the crates, as cargo sees them.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// What each crate of the workspace may use of the others outside its tests.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("holdfast-engine-api", &[]),
+    ("holdfast-fstree", &["holdfast-engine-api"]),
+    ("holdfast-engine-restic", &["holdfast-engine-api", "holdfast-fstree"]),
+    ("holdfast-backends", &["holdfast-engine-api"]),
+    (
+        "holdfast-jobs",
+        &[
+            "holdfast-engine-api",
+            "holdfast-fstree",
+            "holdfast-engine-restic",
+            "holdfast-backends",
+        ],
+    ),
+    ("holdfast-cli", &["holdfast-jobs", "holdfast-engine-api"]),
+];
+
+/// Crates that are no part of the product.
+const APART: &[&str] = &["holdfast-tests", "holdfast-benches"];
+
+fn metadata() -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_arrows_point_one_way() {
+    let metadata = metadata();
+    let rules: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
+    for package in metadata["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        if APART.contains(&name) {
+            continue;
+        }
+        let allowed = rules
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} has no rule here: say what it may use"));
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let other = dependency["name"].as_str().unwrap();
+            let is_ours = other.starts_with("holdfast-");
+            let is_for_tests = dependency["kind"] == "dev";
+            assert!(
+                !is_ours || is_for_tests || allowed.contains(&other),
+                "{name} must not use {other}"
+            );
+        }
+    }
+}
+
+/// A version that is named in one place cannot differ in two.
+#[test]
+fn versions_stand_in_the_one_table() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for package in metadata()["packages"].as_array().unwrap() {
+        let path = package["manifest_path"].as_str().unwrap();
+        let text = std::fs::read_to_string(path).unwrap();
+        let dependencies = text.split("\n[").filter(|section| section.contains("dependencies]"));
+        for line in dependencies.flat_map(|section| section.lines().skip(1)) {
+            // A crate may ask for a feature of its own in its tests; that names no version.
+            let is_itself = line.contains("path = \".\"");
+            let is_entry = line.contains('=') && !line.trim_start().starts_with('#') && !is_itself;
+            assert!(
+                !is_entry || line.contains("workspace = true"),
+                "{}: `{line}` names a version of its own",
+                std::path::Path::new(path).strip_prefix(root).unwrap().display()
+            );
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! A place for one test: a tree to save, a repository, a folder to restore to.
+
+use std::path::{Path, PathBuf};
+
+use engine_api::SnapshotRef;
+use holdfast_tests::corpus;
+use holdfast_tests::holdfast::Repository;
+use holdfast_tests::restic::{Program, Restic};
+use holdfast_tests::tree::{Compare, Picture, assert_same, below, picture};
+
+pub struct Bench {
+    _folder: tempfile::TempDir,
+    pub repository: PathBuf,
+    pub tree: PathBuf,
+    root: PathBuf,
+}
+
+impl Bench {
+    /// An empty tree and a repository that is not there yet.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_owned();
+        let tree = root.join("tree");
+        std::fs::create_dir(&tree).unwrap();
+        Self {
+            _folder: folder,
+            repository: root.join("repository"),
+            tree,
+            root,
+        }
+    }
+
+    /// A few hundred plain files of some kilobytes.
+    pub fn with_plain_tree(seed: u64) -> Self {
+        let bench = Self::new();
+        corpus::plain_tree(&bench.tree, seed, 150, 20_000);
+        bench
+    }
+
+    /// A path for something else that the test needs.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    pub fn init(&self) -> Repository {
+        Repository::init(&self.repository)
+    }
+
+    pub fn open(&self) -> Repository {
+        Repository::open(&self.repository)
+    }
+
+    pub fn restic(&self, program: &Program) -> Restic {
+        Restic::new(program, &self.repository)
+    }
+
+    pub fn picture(&self) -> Picture {
+        picture(&self.tree)
+    }
+
+    /// Restores the newest snapshot with Holdfast and compares.
+    pub fn assert_restores(&self, saved: &Picture) {
+        self.assert_restores_snapshot(SnapshotRef::Latest, saved);
+    }
+
+    pub fn assert_restores_snapshot(&self, snapshot: SnapshotRef, saved: &Picture) {
+        let target = tempfile::tempdir_in(&self.root).unwrap();
+        self.open().restore(snapshot, target.path());
+        assert_same(saved, &self.restored(target.path()), Compare::default());
+    }
+
+    /// Restores `snapshot` with the real restic and compares.
+    pub fn assert_restic_restores(&self, restic: &Restic, snapshot: &str, saved: &Picture) {
+        let target = tempfile::tempdir_in(&self.root).unwrap();
+        restic.restore(snapshot, target.path());
+        let compare = restic_compare(restic);
+        assert_same(saved, &self.restored(target.path()), compare);
+    }
+
+    fn restored(&self, target: &Path) -> Picture {
+        picture(&below(target, &self.tree))
+    }
+}
+
+/// What this restic is able to restore.
+pub fn restic_compare(_restic: &Restic) -> Compare {
+    Compare::default()
+}
+
+/// All files below `folder` of a repository, sorted.
+pub fn objects(repository: &Path, folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![repository.join(folder)];
+    while let Some(folder) = folders.pop() {
+        for item in std::fs::read_dir(folder).unwrap() {
+            let path = item.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Bytes of everything in the repository.
+pub fn size(repository: &Path) -> u64 {
+    let files = objects(repository, "");
+    files.iter().map(|path| path.metadata().unwrap().len()).sum()
+}

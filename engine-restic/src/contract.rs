@@ -9,9 +9,9 @@ use engine_api::{
     RepairRequest, RestoreReport, RestoreRequest, Result, Snapshot, SnapshotFilter, SnapshotId, SnapshotRef,
 };
 
-use crate::backup;
 use crate::{ResticEngine, snapshots};
-use pending::{check, content, diff, entries, find, forget, prune, repair, restore};
+use crate::{backup, restore};
+use pending::{check, content, diff, entries, find, forget, prune, repair};
 
 /// What this engine is.
 const DESCRIPTION: Description = Description {
@@ -106,7 +106,6 @@ mod pending {
         )*};
     }
     pending! {
-        restore::run(&RestoreRequest, &dyn Progress) -> RestoreReport;
         entries::run(&SnapshotId, Option<&Path>, &mut dyn FnMut(Entry) -> ControlFlow<()>) -> ();
         forget::run(&ForgetRequest, &dyn Progress) -> ForgetReport;
         prune::run(&PruneRequest, &dyn Progress) -> PruneReport;

@@ -131,6 +131,20 @@ impl Error {
         }
     }
 
+    /// Whether it says that something stored is lost or spoiled, rather than that it cannot be reached now.
+    pub(crate) const fn is_loss(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::Missing { .. } => true,
+            Self::Store(error) => matches!(error.kind, StoreErrorKind::NotFound | StoreErrorKind::Truncated),
+            _ => false,
+        }
+    }
+
+    /// The message followed by its causes, on one line.
+    pub(crate) fn chain(self) -> String {
+        engine_api::Error::from(self).chain()
+    }
+
     /// Whether the storage said that the object is not there.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Store(error) if error.kind == StoreErrorKind::NotFound)

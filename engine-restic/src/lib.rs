@@ -17,6 +17,7 @@ mod lock;
 mod pack;
 mod parallel;
 mod repository;
+mod restore;
 mod snapshots;
 
 pub use crypto::Password;

@@ -1,7 +1,5 @@
 //! Reading blobs out of packs.
 
-use engine_api::StoreErrorKind;
-
 use super::{FileKind, Opener, Repository};
 use crate::Id;
 use crate::error::{Error, Result};
@@ -12,21 +10,25 @@ use crate::pack::PackedBlob;
 impl Repository {
     /// Reads a blob from any pack that has it whole.
     pub fn read_blob(&self, index: &Index, kind: BlobKind, id: Id) -> Result<Vec<u8>> {
+        self.read_blob_with(&mut Opener::new(self)?, index, kind, id)
+    }
+
+    /// The same with an opener that was used before.
+    pub fn read_blob_with(&self, opener: &mut Opener, index: &Index, kind: BlobKind, id: Id) -> Result<Vec<u8>> {
         let mut failure = Error::Missing {
             object: format!("{kind} blob {id}"),
         };
         for location in index.all(kind, id) {
-            match self.read_location(index, &location) {
+            match self.read_location(opener, index, &location) {
                 Ok(plain) => return Ok(plain),
-                Err(error @ (Error::Damaged { .. } | Error::Missing { .. })) => failure = error,
-                Err(error) if error.is_not_found() || is_truncated(&error) => failure = error,
+                Err(error) if error.is_loss() => failure = error,
                 Err(error) => return Err(error),
             }
         }
         Err(failure)
     }
 
-    fn read_location(&self, index: &Index, location: &Location) -> Result<Vec<u8>> {
+    fn read_location(&self, opener: &mut Opener, index: &Index, location: &Location) -> Result<Vec<u8>> {
         let blob = location.blob;
         let pack = index.pack_id(location.pack).ok_or_else(|| Error::Missing {
             object: format!("blob {}", blob.id),
@@ -34,8 +36,13 @@ impl Repository {
         let mut sealed = vec![0; blob.length as usize];
         self.read_range(pack, blob.kind, blob.offset, &mut sealed)?;
         let mut out = Vec::new();
-        let plain = self.open_blob(&mut Opener::new(self)?, pack, &blob, &mut sealed, &mut out)?;
-        Ok(if plain.is_empty() { Vec::new() } else { plain.to_vec() })
+        let plain = self.open_blob(opener, pack, &blob, &mut sealed, &mut out)?;
+        // What was compressed lies in `out` already.
+        Ok(if blob.uncompressed.is_some() {
+            out
+        } else {
+            plain.to_vec()
+        })
     }
 
     /// Opens one sealed blob of a pack and compares it with its name.
@@ -81,8 +88,4 @@ impl Repository {
         buffer.copy_from_slice(part);
         Ok(true)
     }
-}
-
-fn is_truncated(error: &Error) -> bool {
-    matches!(error, Error::Store(error) if error.kind == StoreErrorKind::Truncated)
 }

@@ -1,0 +1,9 @@
+//! The trees of snapshots: walked with their paths, searched for one path, or visited once each on several threads.
+
+mod locate;
+mod visit;
+mod walk;
+
+pub use locate::{Located, locate};
+pub use visit::{Visited, visit};
+pub use walk::{Walk, open_listing};

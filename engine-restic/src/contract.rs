@@ -9,9 +9,9 @@ use engine_api::{
     RepairRequest, RestoreReport, RestoreRequest, Result, Snapshot, SnapshotFilter, SnapshotId, SnapshotRef,
 };
 
-use crate::{ResticEngine, snapshots};
+use crate::{ResticEngine, content, diff, entries, find, snapshots};
 use crate::{backup, restore};
-use pending::{check, content, diff, entries, find, forget, prune, repair};
+use pending::{check, forget, prune, repair};
 
 /// What this engine is.
 const DESCRIPTION: Description = Description {
@@ -106,21 +106,9 @@ mod pending {
         )*};
     }
     pending! {
-        entries::run(&SnapshotId, Option<&Path>, &mut dyn FnMut(Entry) -> ControlFlow<()>) -> ();
         forget::run(&ForgetRequest, &dyn Progress) -> ForgetReport;
         prune::run(&PruneRequest, &dyn Progress) -> PruneReport;
         check::run(&CheckRequest, &dyn Progress) -> CheckReport;
         repair::run(&RepairRequest, &dyn Progress) -> RepairReport;
-        find::run(&FindRequest, &mut dyn FnMut(Found) -> ControlFlow<()>) -> ();
-        diff::run(&SnapshotId, &SnapshotId, Option<&PathBuf>, &mut dyn FnMut(DiffEntry) -> ControlFlow<()>) -> ();
-    }
-    pub mod content {
-        pub fn open<'e>(
-            _: &'e crate::ResticEngine,
-            _: &engine_api::SnapshotId,
-            _: &std::path::Path,
-        ) -> crate::Result<Box<dyn engine_api::FileContent + 'e>> {
-            Err(crate::Error::Usage("not built yet".to_owned()))
-        }
     }
 }

@@ -6,10 +6,14 @@
 
 mod backup;
 mod chunker;
+mod content;
 mod contract;
 mod crypto;
+mod diff;
 mod engine;
+mod entries;
 mod error;
+mod find;
 mod format;
 mod id;
 mod index;
@@ -19,6 +23,7 @@ mod parallel;
 mod repository;
 mod restore;
 mod snapshots;
+mod trees;
 
 pub use crypto::Password;
 pub use engine::ResticEngine;

@@ -6,4 +6,4 @@ mod walk;
 
 pub use locate::{Located, locate};
 pub use visit::{Visited, visit};
-pub use walk::{Walk, open_listing};
+pub use walk::{Walk, damaged, open_listing};

@@ -70,14 +70,27 @@ enum Next {
     Tree(u32),
 }
 
+/// Ends the visit when its thread panics: the others would wait for it for ever.
+struct EndOnPanic<'v, 'r>(&'v Visit<'r>);
+
+impl Drop for EndOnPanic<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(Error::Interrupted);
+        }
+    }
+}
+
 impl Visit<'_> {
     fn run(&self) {
-        let outcome = self.work();
-        let mut waiting = lock(&self.waiting);
-        if let Err(error) = outcome {
-            waiting.failed.get_or_insert(error);
+        let _end = EndOnPanic(self);
+        if let Err(error) = self.work() {
+            self.fail(error);
         }
-        drop(waiting);
+    }
+
+    fn fail(&self, error: Error) {
+        lock(&self.waiting).failed.get_or_insert(error);
         self.changed.notify_all();
     }
 

@@ -1,6 +1,6 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::Id;
 use crate::error::{Error, Result};
@@ -27,7 +27,7 @@ struct Level {
 
 impl<'r> Walk<'r> {
     /// Before the first entry of the folder `path` whose listing is `tree`.
-    pub fn new(repository: &'r Repository, index: &'r Index, path: &Path, tree: Id) -> Result<Self> {
+    pub fn new(repository: &'r Repository, index: &'r Index, path: &Path, tree: Option<Id>) -> Result<Self> {
         let mut bytes = path.as_os_str().as_bytes().to_vec();
         while bytes.last() == Some(&b'/') {
             bytes.pop();
@@ -38,14 +38,15 @@ impl<'r> Walk<'r> {
             opener: Opener::new(repository)?,
             levels: Vec::new(),
             path: bytes,
-            next: Some(Some(tree)),
+            next: Some(tree),
         })
     }
 
     /// The next entry. An error concerns the folder that was returned last; the walk goes on behind it.
     pub fn step(&mut self) -> Result<Option<Node>> {
         if let Some(tree) = self.next.take() {
-            let cursor = open_listing(self.repository, self.index, &mut self.opener, tree, self.path())?;
+            let path = as_path(&self.path);
+            let cursor = open_listing(self.repository, self.index, &mut self.opener, tree, path)?;
             let path = self.path.len();
             self.levels.push(Level { cursor, path });
         }
@@ -75,14 +76,13 @@ impl<'r> Walk<'r> {
 
     /// Path of the entry that was returned last.
     pub fn path(&self) -> &Path {
-        let bytes: &[u8] = if self.path.is_empty() { b"/" } else { &self.path };
-        Path::new(OsStr::from_bytes(bytes))
+        as_path(&self.path)
     }
+}
 
-    /// The same, to keep.
-    pub fn path_buf(&self) -> PathBuf {
-        self.path().to_path_buf()
-    }
+/// The topmost folder's path is empty in a walk.
+fn as_path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(if bytes.is_empty() { b"/" } else { bytes }))
 }
 
 fn is_folder(node: &Node) -> bool {

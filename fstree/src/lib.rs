@@ -15,6 +15,9 @@ mod target;
 mod walk;
 mod xattr;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 pub mod pattern;
 
 pub use error::Error;

@@ -88,3 +88,6 @@ impl Matcher {
         work(&mut self.scanner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -272,3 +272,23 @@ fn problem(path: PathBuf, action: &'static str, error: &io::Error) -> Problem {
         cause: error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_that_is_dropped_half_way_ends_its_threads() {
+        let selection = Selection {
+            includes: vec![b"/usr".to_vec()],
+            ..Selection::default()
+        };
+        let mut walk = Walk::new(&selection, WalkOptions { threads: 3 }).unwrap();
+        assert!(walk.nth(10).is_some());
+        // Each thread holds what the walk shares with it.
+        let shared = Arc::downgrade(&walk.shared);
+        assert_eq!(shared.strong_count(), 4);
+        drop(walk);
+        assert_eq!(shared.strong_count(), 0);
+    }
+}

@@ -41,10 +41,6 @@ pub struct Compare {
     pub owners: bool,
     /// Sockets, which are never restored.
     pub sockets: bool,
-    /// Times of symbolic links: old restics do not restore them.
-    pub link_times: bool,
-    /// Extended attributes of links, devices and pipes.
-    pub special_xattrs: bool,
 }
 
 impl Default for Compare {
@@ -52,8 +48,6 @@ impl Default for Compare {
         Self {
             owners: rustix::process::geteuid().is_root(),
             sockets: false,
-            link_times: true,
-            special_xattrs: true,
         }
     }
 }
@@ -220,14 +214,13 @@ fn is(item: &Item, kind: FileType) -> bool {
 }
 
 fn item_differences(saved: &Item, restored: &Item, compare: Compare, tell: &mut dyn FnMut(String)) {
-    let is_plain = is(saved, FileType::RegularFile) || is(saved, FileType::Directory);
     if saved.mode != restored.mode {
         tell(format!("mode {:o} became {:o}", saved.mode, restored.mode));
     }
     if compare.owners && saved.owner != restored.owner {
         tell(format!("owner {:?} became {:?}", saved.owner, restored.owner));
     }
-    if saved.mtime != restored.mtime && (compare.link_times || !is(saved, FileType::Symlink)) {
+    if saved.mtime != restored.mtime {
         tell(format!("time {:?} became {:?}", saved.mtime, restored.mtime));
     }
     if saved.size != restored.size {
@@ -244,8 +237,11 @@ fn item_differences(saved: &Item, restored: &Item, compare: Compare, tell: &mut 
     if saved.device != restored.device {
         tell(format!("device {:x} became {:x}", saved.device, restored.device));
     }
-    if (is_plain || compare.special_xattrs) && saved.xattrs != restored.xattrs {
-        tell(format!("attributes {:?} became {:?}", saved.xattrs, restored.xattrs));
+    for name in saved.xattrs.keys().chain(restored.xattrs.keys()) {
+        let [before, after] = [saved, restored].map(|item| item.xattrs.get(name));
+        if before != after {
+            tell(format!("attribute {name:?} {} became {}", shown(before), shown(after)));
+        }
     }
     if saved.first_name != restored.first_name {
         tell(format!(
@@ -253,6 +249,12 @@ fn item_differences(saved: &Item, restored: &Item, compare: Compare, tell: &mut 
             saved.first_name, restored.first_name
         ));
     }
+}
+
+fn shown(value: Option<&Vec<u8>>) -> String {
+    value.map_or("(none)".to_owned(), |value| {
+        value.escape_ascii().to_string().chars().take(60).collect()
+    })
 }
 
 #[cfg(test)]
@@ -267,6 +269,7 @@ mod tests {
         fs::write(dir.join("a/file"), b"content").unwrap();
         fs::hard_link(dir.join("a/file"), dir.join("a/b/name")).unwrap();
         symlink("file", dir.join("a/link")).unwrap();
+        epoch_link(&dir.join("a/link"));
         for name in ["a/b", "a", ""] {
             fs::File::open(dir.join(name))
                 .unwrap()
@@ -281,15 +284,21 @@ mod tests {
             .unwrap();
     }
 
+    fn epoch_link(path: &Path) {
+        let zero = rustix::fs::Timespec { tv_sec: 0, tv_nsec: 0 };
+        let times = rustix::fs::Timestamps {
+            last_access: zero,
+            last_modification: zero,
+        };
+        rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+    }
+
     /// A comparison that finds nothing must have been able to.
     #[test]
     fn every_difference_is_seen() {
         let dir = tempfile::tempdir().unwrap();
         let (one, two) = (dir.path().join("one"), dir.path().join("two"));
-        let compare = Compare {
-            link_times: false,
-            ..Compare::default()
-        };
+        let compare = Compare::default();
         type Change = fn(&Path);
         let changes: [(&str, Change); 7] = [
             ("content differs", |dir| {
@@ -310,8 +319,9 @@ mod tests {
             ("link to", |dir| {
                 fs::remove_file(dir.join("a/link")).unwrap();
                 symlink("other", dir.join("a/link")).unwrap();
+                epoch_link(&dir.join("a/link"));
             }),
-            ("attributes", |dir| {
+            ("attribute", |dir| {
                 let flags = rustix::fs::XattrFlags::empty();
                 rustix::fs::setxattr(dir.join("a/file"), "user.x", b"y", flags).unwrap();
             }),

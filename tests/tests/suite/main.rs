@@ -8,6 +8,7 @@ mod concurrent;
 mod crash;
 mod damage;
 mod faults;
+mod foreign;
 mod full_disk;
 mod history;
 mod interop;
@@ -17,6 +18,7 @@ mod locks;
 mod memory;
 mod random;
 mod versions;
+mod zoo;
 
 /// A file that nobody lists is a suite that nobody runs.
 #[test]

@@ -1,6 +1,7 @@
 //! Random trees and random sequences of edits, restored bit for bit.
 
 use engine_api::SnapshotRef;
+use fstree::testing::{Dice, mutate, random_tree};
 use holdfast_tests::corpus::{self, Random};
 use holdfast_tests::restic;
 use proptest::prelude::*;
@@ -78,6 +79,33 @@ proptest! {
             let restic = bench.restic(&program);
             restic.check();
             bench.assert_restic_restores(&restic, restic.snapshots().last().unwrap(), &bench.picture());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Trees with everything odd in them, changed in every odd way; restored with Holdfast each time, and with the real
+    /// restic at the end.
+    #[test]
+    fn random_trees_are_restored(seed in any::<u64>(), turns in 1..5_usize) {
+        let mut dice = Dice::new(seed);
+        let bench = Bench::new();
+        random_tree(&bench.tree, &mut dice, 60).unwrap();
+        drop(bench.init());
+        for _ in 0..turns {
+            bench.open().backup(&[&bench.tree]);
+            bench.assert_restores(&bench.picture());
+            mutate(&bench.tree, &mut dice, 15).unwrap();
+        }
+        bench.open().check();
+        if let Some(program) = restic::at_least(&[0, 17]) {
+            let saved = bench.picture();
+            let id = bench.open().backup(&[&bench.tree]).snapshot.unwrap();
+            let restic = bench.restic(&program);
+            restic.check();
+            bench.assert_restic_restores(&restic, &id.0, &saved);
         }
     }
 }

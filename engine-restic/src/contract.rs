@@ -9,9 +9,9 @@ use engine_api::{
     RepairRequest, RestoreReport, RestoreRequest, Result, Snapshot, SnapshotFilter, SnapshotId, SnapshotRef,
 };
 
-use crate::{ResticEngine, content, diff, entries, find, snapshots};
+use crate::{ResticEngine, content, diff, entries, find, forget, snapshots};
 use crate::{backup, restore};
-use pending::{check, forget, prune, repair};
+use pending::{check, prune, repair};
 
 /// What this engine is.
 const DESCRIPTION: Description = Description {
@@ -106,7 +106,6 @@ mod pending {
         )*};
     }
     pending! {
-        forget::run(&ForgetRequest, &dyn Progress) -> ForgetReport;
         prune::run(&PruneRequest, &dyn Progress) -> PruneReport;
         check::run(&CheckRequest, &dyn Progress) -> CheckReport;
         repair::run(&RepairRequest, &dyn Progress) -> RepairReport;

@@ -14,6 +14,7 @@ mod engine;
 mod entries;
 mod error;
 mod find;
+mod forget;
 mod format;
 mod id;
 mod index;

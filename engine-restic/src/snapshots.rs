@@ -119,7 +119,8 @@ pub fn resolve(repository: &Repository, which: &SnapshotRef, filter: &SnapshotFi
     newest.ok_or(Error::SnapshotNotFound { name })
 }
 
-fn by_name(repository: &Repository, name: &str) -> Result<Stored> {
+/// The one snapshot whose name begins so.
+pub fn by_name(repository: &Repository, name: &str) -> Result<Stored> {
     let digits = name.to_ascii_lowercase();
     let ids = repository.list(FileKind::Snapshot)?;
     let fitting: Vec<Id> = ids

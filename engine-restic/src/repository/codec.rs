@@ -76,10 +76,14 @@ impl Sealer {
             .as_mut()
             .filter(|_| self.data_too || kind == BlobKind::Tree)?;
         let length = u32::try_from(plain.len()).ok()?;
-        // Without room for a result as long as the input, what does not shrink ends early and is stored plain.
+        // Without room for a result as long as the input, what does not shrink ends early and is stored plain. Listings
+        // are compressed always: one that is not makes restic write its pack anew in every prune.
+        let room = match kind {
+            BlobKind::Tree => zstd::zstd_safe::compress_bound(plain.len()),
+            BlobKind::Data => plain.len().checked_sub(1)?,
+        };
         self.compressed.clear();
-        self.compressed.reserve(plain.len());
-        let room = plain.len().checked_sub(1)?;
+        self.compressed.reserve(room);
         let written = compress_into(compressor, plain, &mut self.compressed, room)?;
         (written > 0).then_some(length)
     }

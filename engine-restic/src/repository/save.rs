@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::upload::Uploader;
 use super::{Repository, Sealer, lock};
 use crate::Id;
+use crate::crypto::OVERHEAD;
 use crate::error::{Error, Result};
 use crate::format::BlobKind;
 use crate::id::IdSet;
@@ -100,17 +101,12 @@ impl BlobSaver {
         Ok(Saved { id, new })
     }
 
-    /// Stores a blob that is sealed already, whatever the index says: it is moved from another pack.
+    /// Stores a blob that is sealed already, whatever the index says: it is moved from another pack. The caller sees to it
+    /// that each blob comes once, so that nothing has to be kept of every blob that is moved.
     pub fn save_sealed(&self, kind: BlobKind, id: Id, sealed: &[u8], uncompressed: Option<u32>) -> Result<()> {
-        if claim(&mut lock(&self.new), kind, id) {
-            self.count(
-                kind,
-                uncompressed.unwrap_or_default() as usize,
-                sealed.len() + entry_size(uncompressed.is_some()),
-            );
-            self.pack(kind, id, sealed, uncompressed)?;
-        }
-        Ok(())
+        let plain = uncompressed.map_or(sealed.len().saturating_sub(OVERHEAD), |length| length as usize);
+        self.count(kind, plain, sealed.len() + entry_size(uncompressed.is_some()));
+        self.pack(kind, id, sealed, uncompressed)
     }
 
     /// Whether the caller is the one to store this blob.

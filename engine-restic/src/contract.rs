@@ -9,9 +9,9 @@ use engine_api::{
     RepairRequest, RestoreReport, RestoreRequest, Result, Snapshot, SnapshotFilter, SnapshotId, SnapshotRef,
 };
 
-use crate::{ResticEngine, content, diff, entries, find, forget, snapshots};
+use crate::{ResticEngine, content, diff, entries, find, forget, prune, snapshots};
 use crate::{backup, restore};
-use pending::{check, prune, repair};
+use pending::{check, repair};
 
 /// What this engine is.
 const DESCRIPTION: Description = Description {
@@ -106,7 +106,6 @@ mod pending {
         )*};
     }
     pending! {
-        prune::run(&PruneRequest, &dyn Progress) -> PruneReport;
         check::run(&CheckRequest, &dyn Progress) -> CheckReport;
         repair::run(&RepairRequest, &dyn Progress) -> RepairReport;
     }

@@ -140,6 +140,17 @@ impl Error {
         }
     }
 
+    /// Whether the fault is with one object, so that there is sense in going on with the others.
+    pub(crate) const fn is_of_one_object(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(
+                error.kind,
+                StoreErrorKind::NotFound | StoreErrorKind::Truncated | StoreErrorKind::Other
+            ),
+            error => error.is_loss(),
+        }
+    }
+
     /// The message followed by its causes, on one line.
     pub(crate) fn chain(self) -> String {
         engine_api::Error::from(self).chain()

@@ -18,12 +18,16 @@ mod forget;
 mod format;
 mod id;
 mod index;
+mod inventory;
 mod lock;
 mod pack;
 mod parallel;
+mod prune;
 mod repository;
 mod restore;
 mod snapshots;
+#[cfg(test)]
+mod testing;
 mod trees;
 
 pub use crypto::Password;

@@ -59,7 +59,7 @@ pub fn load_tolerant(repository: &Repository) -> Result<Tolerant> {
         &ids,
         repository.read_threads(),
         |id| match read_file(repository, *id) {
-            Err(error @ Error::Damaged { .. }) => Ok(Err(error)),
+            Err(error) if error.is_of_one_object() => Ok(Err(error)),
             other => other.map(Ok),
         },
         |id, file| match file {

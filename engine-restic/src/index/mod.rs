@@ -6,6 +6,8 @@ mod rewrite;
 mod segments;
 mod table;
 
+use std::ops::Range;
+
 pub use load::{LoadedFile, Tolerant, files, load, load_tolerant};
 pub use marks::Marks;
 pub use rewrite::Rewriter;
@@ -155,20 +157,30 @@ impl Index {
         self.packs.get(number.0 as usize).copied()
     }
 
-    /// The number of the pack of that name; one of them when it was added twice.
-    pub fn pack_number(&self, id: Id) -> Option<PackNumber> {
-        let found = self
-            .by_name
-            .binary_search_by_key(&Some(&id), |number| self.packs.get(*number as usize));
-        self.by_name.get(found.ok()?).copied().map(PackNumber)
+    /// The numbers of the packs of that name: several when index files contradict each other.
+    pub fn pack_numbers(&self, id: Id) -> impl Iterator<Item = PackNumber> + '_ {
+        let name = |number: &u32| self.packs.get(*number as usize);
+        let begin = self.by_name.partition_point(|number| name(number) < Some(&id));
+        let rest = self.by_name.get(begin..).unwrap_or_default();
+        let same = rest.iter().take_while(move |number| name(number) == Some(&id));
+        same.copied().map(PackNumber)
     }
 
     /// What lies in a pack, in the order it was added.
     pub fn blobs_in(&self, pack: PackNumber) -> impl Iterator<Item = Location> + '_ {
-        let end = |position: usize| self.ends.get(position).map_or(0, |end| *end as usize);
         let position = pack.position();
-        let begin = position.checked_sub(1).map_or(0, end);
-        (begin..end(position)).filter_map(|ordinal| self.at(ordinal))
+        (self.begin(position)..self.begin(position + 1)).filter_map(|ordinal| self.at(ordinal))
+    }
+
+    /// How many blobs there are in packs by their positions.
+    pub fn blob_count(&self, packs: Range<usize>) -> usize {
+        self.begin(packs.end).saturating_sub(self.begin(packs.start))
+    }
+
+    /// The ordinal of the first blob of the pack at that position.
+    fn begin(&self, position: usize) -> usize {
+        let end = position.checked_sub(1).and_then(|before| self.ends.get(before));
+        end.map_or(0, |end| *end as usize)
     }
 
     /// The blob with that ordinal.

@@ -13,7 +13,7 @@ use crate::format::LockFile;
 use crate::repository::{FileKind, Repository, lock, now};
 
 /// Time after which two programs that locked at the same moment see each other's lock, as in restic.
-const SETTLE: Duration = Duration::from_millis(200);
+const SETTLE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 200 });
 const RENEW: Duration = Duration::from_secs(5 * 60);
 /// Age at which a lock that could not be renewed counts as lost: before others may think it stale.
 const LOST: Duration = Duration::from_secs(22 * 60);

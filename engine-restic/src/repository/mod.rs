@@ -51,6 +51,23 @@ impl Repository {
         &self.config
     }
 
+    /// The same without the local cache: what is read comes from the storage.
+    pub fn without_cache(&self) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            settings: self.settings.clone(),
+            config: self.config.clone(),
+            key: self.key.clone(),
+            key_id: self.key_id,
+            cache: None,
+        }
+    }
+
+    /// Whether some of what is read comes from a local cache.
+    pub const fn has_cache(&self) -> bool {
+        self.cache.is_some()
+    }
+
     /// How many threads should read from the storage at once.
     pub fn read_threads(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -5,5 +5,5 @@ mod visit;
 mod walk;
 
 pub use locate::{Located, locate};
-pub use visit::{Visited, visit};
+pub use visit::{Listing, visit};
 pub use walk::{Walk, damaged, open_listing};

@@ -9,7 +9,16 @@ use crate::index::{Index, Marks};
 use crate::repository::{Opener, Repository, lock};
 
 /// What became of a tree that was to be visited.
-pub type Visited<'n, 'b> = Result<&'n [NodeRefs<'b>]>;
+pub type Visited<'n, 'b> = Result<Listing<'n, 'b>>;
+
+/// A tree that was read.
+#[derive(Clone, Copy)]
+pub struct Listing<'n, 'b> {
+    /// Its bytes.
+    pub blob: &'b [u8],
+    /// What its nodes refer to.
+    pub nodes: &'n [NodeRefs<'b>],
+}
 
 /// Visits every tree below `roots` once on several threads, in no order; each root that is begun counts as progress.
 ///
@@ -180,7 +189,11 @@ impl Visit<'_> {
                 return (self.visitor)(id, Err(error)).map(|()| found);
             }
         };
-        (self.visitor)(id, Ok(&refs))?;
+        let listing = Listing {
+            blob: &blob,
+            nodes: &refs,
+        };
+        (self.visitor)(id, Ok(listing))?;
         for subtree in refs.iter().filter_map(|node| node.subtree) {
             self.find(subtree, &mut found)?;
         }

@@ -1,0 +1,9 @@
+//! What the tests of the operations share: a storage in memory that can fail, repositories on it, and the real restic.
+
+mod memory;
+mod model;
+mod restic;
+
+pub use memory::Memory;
+pub use model::{Files, Model, backup, prune, repair};
+pub use restic::Restic;

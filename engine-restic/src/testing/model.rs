@@ -1,0 +1,142 @@
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine_api::{
+    BackupRequest, CheckRequest, Engine, EntryKind, PruneReport, PruneRequest, ReadData, RepairReport, RepairRequest,
+    Selection, Silent, SnapshotFilter, SnapshotId,
+};
+use tempfile::TempDir;
+
+use super::Memory;
+use super::restic::PASSWORD;
+use crate::{Password, ResticEngine, Settings};
+
+/// Files by path with their content.
+pub type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+/// A repository in memory, with what every snapshot must hold.
+pub struct Model {
+    pub store: Arc<Memory>,
+    pub engine: ResticEngine,
+    pub tree: TempDir,
+    pub saved: BTreeMap<SnapshotId, Files>,
+}
+
+impl Model {
+    /// An empty repository and an empty folder to save.
+    pub fn new() -> Self {
+        let store = Arc::new(Memory::new());
+        let engine = ResticEngine::init(store.clone(), settings()).unwrap();
+        Self {
+            store,
+            engine,
+            tree: tempfile::tempdir().unwrap(),
+            saved: BTreeMap::new(),
+        }
+    }
+
+    /// The repository as it is in `store`, with what its snapshots must hold.
+    pub fn on(&self, store: Memory) -> (Arc<Memory>, ResticEngine) {
+        let store = Arc::new(store);
+        let engine = ResticEngine::open(store.clone(), settings()).unwrap();
+        (store, engine)
+    }
+
+    /// Writes a file of the folder.
+    pub fn write(&self, name: &str, content: &[u8]) {
+        let path = self.tree.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    /// Saves the folder.
+    pub fn backup(&mut self) -> SnapshotId {
+        let id = backup(&self.engine, self.tree.path());
+        let files = contents(&self.engine, &id);
+        let on_disk = files
+            .iter()
+            .all(|(path, content)| std::fs::read(path).ok().as_ref() == Some(content));
+        assert!(on_disk, "the snapshot differs from the folder");
+        self.saved.insert(id.clone(), files);
+        id
+    }
+
+    /// Everything that must be there is there, and the check finds nothing.
+    pub fn assert_good(&self, engine: &ResticEngine) {
+        engine.unlock(true).unwrap();
+        let report = engine.check(&CheckRequest { read: ReadData::All }, &Silent).unwrap();
+        assert_eq!(report.errors, 0, "{:?}", report.findings);
+        let snapshots = engine.snapshots(&SnapshotFilter::default(), &Silent).unwrap();
+        for snapshot in snapshots {
+            let expected = self.saved.get(&snapshot.id);
+            assert_eq!(Some(&contents(engine, &snapshot.id)), expected, "{}", snapshot.id);
+        }
+    }
+}
+
+fn settings() -> Settings {
+    Settings::new(Password::new(PASSWORD.to_owned()))
+}
+
+/// Saves a folder.
+pub fn backup(engine: &ResticEngine, folder: &Path) -> SnapshotId {
+    let request = BackupRequest {
+        selection: Selection {
+            includes: vec![folder.as_os_str().as_bytes().to_vec()],
+            ..Selection::default()
+        },
+        host: "test".to_owned(),
+        tags: Vec::new(),
+        time: None,
+        parent: None,
+        force_read: false,
+        dry_run: false,
+        estimate: false,
+    };
+    let report = engine.backup(&request, &Silent).unwrap();
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+    report.snapshot.unwrap()
+}
+
+/// Every file of a snapshot.
+fn contents(engine: &ResticEngine, id: &SnapshotId) -> Files {
+    let mut paths = Vec::new();
+    engine
+        .entries(id, None, &mut |entry| {
+            if entry.metadata.kind == EntryKind::File {
+                paths.push(entry.path);
+            }
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+    let read = |path: PathBuf| {
+        let mut content = Vec::new();
+        let mut file = engine.open(id, &path).unwrap();
+        file.read_to_end(&mut content).unwrap();
+        (path, content)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// Removes what is not needed, down to this share.
+pub fn prune(engine: &ResticEngine, max_unused: f64) -> engine_api::Result<PruneReport> {
+    let request = PruneRequest {
+        max_unused,
+        max_repack: None,
+        dry_run: false,
+    };
+    engine.prune(&request, &Silent)
+}
+
+/// Mends everything.
+pub fn repair(engine: &ResticEngine) -> engine_api::Result<RepairReport> {
+    let request = RepairRequest {
+        index: true,
+        snapshots: true,
+        forget: true,
+        dry_run: false,
+    };
+    engine.repair(&request, &Silent)
+}

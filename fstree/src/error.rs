@@ -11,7 +11,7 @@ pub enum Error {
     #[error("cannot walk a selection with no include")]
     NoIncludes,
     /// An include that is no absolute path.
-    #[error("cannot use the include «{include}»: {reason}")]
+    #[error("cannot use the include \"{include}\": {reason}")]
     Include {
         /// As it was written.
         include: String,
@@ -19,7 +19,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// A pattern that cannot be understood.
-    #[error("cannot use the pattern «{pattern}»: {reason}")]
+    #[error("cannot use the pattern \"{pattern}\": {reason}")]
     Pattern {
         /// As it was written.
         pattern: String,

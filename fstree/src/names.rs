@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// The system's user and group names, remembered; may be shared by many threads.
 ///
-/// An answer is kept for the life of this value, the answer «nobody» too: a name service that answers slowly (LDAP, a
+/// An answer is kept for the life of this value, also when it is that there is none: a name service that answers slowly (LDAP, a
 /// domain) is asked once per owner and not once per file.
 #[derive(Debug, Default)]
 pub struct Names {

@@ -166,7 +166,7 @@ impl Target {
             .collect())
     }
 
-    /// Gives what is at `rel` its owner, mode, attributes and times, in this order; each failure is its own problem.
+    /// Gives what is at `rel` its owner, attributes, mode and times, in this order; each failure is its own problem.
     /// Attributes that it has and should not have are removed, save those that belong to the system's own policy.
     #[must_use]
     pub fn set_metadata(&self, rel: &Path, metadata: &Metadata) -> Vec<Problem> {

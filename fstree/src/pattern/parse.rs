@@ -40,9 +40,12 @@ impl ByteSet {
 
     fn complement_in_name(self) -> Self {
         let [low, high] = self.0;
-        let mut set = Self([!low, !high]);
-        set.remove(b'/');
-        set
+        Self([!low, !high]).in_name()
+    }
+
+    fn in_name(mut self) -> Self {
+        self.remove(b'/');
+        self
     }
 
     fn ignoring_case(mut self) -> Self {
@@ -139,7 +142,7 @@ fn parse_component(component: &[u8], ignore_case: bool, tokens: &mut Vec<Token>)
             (b'?', _) => (Token::Byte(ByteSet::name()), after),
             (b'[', _) => match parse_set(after) {
                 Some((set, true, tail)) => (Token::Byte(fold(set).complement_in_name()), tail),
-                Some((set, false, tail)) => (Token::Byte(fold(set)), tail),
+                Some((set, false, tail)) => (Token::Byte(fold(set).in_name()), tail),
                 None => (Token::Byte(ByteSet::one(b'[')), after),
             },
             (b'\\', [next @ (b'*' | b'?' | b'[' | b'\\' | b'#'), tail @ ..]) => {

@@ -74,6 +74,7 @@ fn wildcards_stay_in_their_component() {
     check("/[^a]", &["/b"], &["/a"]);
     check("/[]a-]", &["/]", "/a", "/-"], &["/b"]);
     check("/[a", &["/[a"], &["/a"]);
+    check("/a[*-?]b", &["/a0b"], &["/a/b"]);
     check("/a\\*b\\c", &["/a*b\\c"], &["/axb\\c", "/a\\*b\\c"]);
 }
 

@@ -46,7 +46,8 @@ impl Shared {
     fn find_and_apply(&self, rel: &Path, metadata: &Metadata, problems: &mut Vec<Problem>) -> io::Result<()> {
         let (folder, name) = self.places.find(rel)?;
         let fd = folder.dir.fd()?;
-        if stat_at(&fd, &name)?.kind != metadata.kind {
+        let there = stat_at(&fd, &name)?;
+        if there.kind != metadata.kind {
             return Err(io::Error::other("something else is there now"));
         }
         let flags = match metadata.kind {
@@ -60,14 +61,23 @@ impl Shared {
             Some(open) => Handle::Open(open.as_fd()),
             None => Handle::Entry(fd.as_fd(), &name),
         };
+        if self.euid != 0 && open.is_some() && there.mode & 0o200 == 0 {
+            // If it fails, so will what it was to make possible, and that is reported.
+            let _ = handle.set_mode(there.mode | 0o200);
+        }
         self.apply(&handle, rel, Attributes::Unknown, metadata, problems);
-        if metadata.kind == EntryKind::Dir {
-            self.places.attributes_changed(rel);
+        if metadata
+            .xattrs
+            .iter()
+            .any(|xattr| xattr.name == "system.posix_acl_default")
+        {
+            self.places.forget();
         }
         Ok(())
     }
 
-    /// Owner first, because that clears setuid and capabilities; times last, because the rest changes them.
+    /// Owner first, because that clears setuid and capabilities; attributes before the mode, which may forbid them to the
+    /// owner; times last, because the rest changes them.
     pub(super) fn apply(
         &self,
         handle: &Handle<'_>,
@@ -87,12 +97,12 @@ impl Shared {
                 }
             }
         };
+        self.set_xattrs(handle, attributes, metadata, &mut note);
         if metadata.kind != EntryKind::Symlink
             && let Err(error) = handle.set_mode(owned.allowed(metadata))
         {
             note("set the mode", error);
         }
-        self.set_xattrs(handle, attributes, metadata, &mut note);
         if let Err(error) = handle.set_times(metadata) {
             note("set the times", error.into());
         }

@@ -45,11 +45,6 @@ impl Folder {
             !matches!(asked, Err(Errno::NODATA | Errno::NOTSUP))
         })
     }
-
-    /// Notes that its attributes may change.
-    fn changed(self: &Arc<Self>) -> Arc<Self> {
-        Self::new(Arc::clone(&self.dir))
-    }
 }
 
 impl Places {
@@ -86,17 +81,9 @@ impl Places {
         Ok((self.folder(rel.parent().unwrap_or(Path::new("")))?, name))
     }
 
-    /// Forgets every folder, so that each is looked up anew.
+    /// Forgets every folder, so that each is looked up anew: folders are gone, or hand down something else.
     pub(super) fn forget(&self) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    /// Forgets what is known of the attributes of the folder `rel`.
-    pub(super) fn attributes_changed(&self, rel: &Path) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(folder) = known.get_mut(rel) {
-            *folder = folder.changed();
-        }
     }
 
     fn folder(&self, path: &Path) -> io::Result<Arc<Folder>> {
@@ -128,5 +115,5 @@ impl Places {
 }
 
 fn leads_out() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "a path with «..» is refused")
+    io::Error::new(io::ErrorKind::InvalidInput, "a path with `..` is refused")
 }

@@ -280,7 +280,7 @@ fn parse(include: &[u8]) -> Result<Rest, Error> {
         .map(<[u8]>::to_vec)
         .collect();
     if components.iter().any(|component| component == b"..") {
-        return Err(refuse("it goes up by «..»"));
+        return Err(refuse("it goes up by `..`"));
     }
     Ok(Rest {
         components,

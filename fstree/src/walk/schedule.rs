@@ -340,3 +340,6 @@ impl Open {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -402,6 +402,19 @@ fn a_user_restores_what_users_can() {
     let there = target.metadata("file".as_ref()).unwrap().0;
     assert_eq!((there.mode, there.mtime), (0o755, metadata.mtime));
     assert_eq!(there.xattrs.len(), 1);
+    // An attribute may only be given to what may be written.
+    metadata.mode = 0o444;
+    write(&target, "read-only", b"x", &metadata);
+    metadata.xattrs.push(Xattr {
+        name: "user.more".into(),
+        value: b"x".to_vec(),
+    });
+    assert_eq!(target.set_metadata("read-only".as_ref(), &metadata), []);
+    let there = target.metadata("read-only".as_ref()).unwrap().0;
+    assert_eq!(
+        (there.mode, there.mtime, there.xattrs.len()),
+        (0o444, metadata.mtime, 2)
+    );
     // What is closed to its owner can be restored into again, and read anew.
     target.make_dir("closed".as_ref(), false).unwrap();
     metadata.xattrs.clear();

@@ -400,12 +400,12 @@ fn a_selection_that_cannot_be_used_is_refused() {
     assert_eq!(refuse(&[], &[]), "cannot walk a selection with no include");
     assert_eq!(
         refuse(&[b"home"], &[]),
-        "cannot use the include «home»: it is not absolute"
+        "cannot use the include \"home\": it is not absolute"
     );
     assert_eq!(
         refuse(&[b"/a/../b"], &[]),
-        "cannot use the include «/a/../b»: it goes up by «..»"
+        "cannot use the include \"/a/../b\": it goes up by `..`"
     );
-    assert_eq!(refuse(&[b"/tmp"], &[b""]), "cannot use the pattern «»: it is empty");
+    assert_eq!(refuse(&[b"/tmp"], &[b""]), "cannot use the pattern \"\": it is empty");
     assert!(refuse(&[b"/tmp"], &[b"a\0b"]).contains("NUL"));
 }

@@ -26,3 +26,15 @@ pub use names::Names;
 pub use stat::Stat;
 pub use target::{Made, Target, TargetFile, TargetOptions};
 pub use walk::{Step, Walk, WalkOptions, estimate};
+
+/// An engine hands these from thread to thread; if one of them could not be, this would not compile.
+const _: () = {
+    const fn send<T: Send>() {}
+    const fn shared<T: Send + Sync>() {}
+    send::<Walk>();
+    shared::<Found>();
+    shared::<Names>();
+    shared::<Target>();
+    shared::<TargetFile>();
+    shared::<pattern::Matcher>();
+};

@@ -1,10 +1,15 @@
 //! The jobs of this machine, as its `backups` database has them.
 
+use std::path::PathBuf;
+
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::esmith::Record;
+use crate::lists;
 use crate::name::JobName;
-use crate::record::{Job, RecordError, check};
+use crate::record::{Job, RecordError};
+
+pub use crate::record::{check, is_secret};
 
 /// A job as it is listed: the record, and what is wrong with it.
 #[derive(Debug, Clone)]
@@ -59,25 +64,35 @@ pub fn job(context: &Context, name: &JobName) -> Result<Job> {
     Ok(Job::read(name, &record(context, name)?)?)
 }
 
-/// Adds a job, checked property by property.
+/// Adds a job, checked property by property; with `paths`, it has a list of its own of just these.
 ///
 /// # Errors
-/// When one of that name exists, or anything in the record is wrong; nothing is written then.
-pub fn add(context: &Context, name: &JobName, record: &Record) -> Result<()> {
+/// When one of that name or such a list exists, or anything in the record is wrong; nothing is written then.
+pub fn add(context: &Context, name: &JobName, record: &Record, paths: &[PathBuf]) -> Result<()> {
     if let Some(error) = check(name, record).into_iter().next() {
         return Err(error.into());
     }
     let file = context.backups();
+    if file.read()?.raw(name.as_str().as_bytes()).is_some() {
+        return Err(exists(context, name));
+    }
+    if !paths.is_empty() {
+        lists::write_own(context, name, paths)?;
+    }
     file.update(|database| {
         if database.raw(name.as_str().as_bytes()).is_some() {
-            return Err(Error::JobExists {
-                name: name.to_string(),
-                database: file.path().to_owned(),
-            });
+            return Err(exists(context, name));
         }
         let set = database.set(name.as_str().as_bytes(), record);
         set.map_err(|misfit| file.unfit(misfit))
     })
+}
+
+fn exists(context: &Context, name: &JobName) -> Error {
+    Error::JobExists {
+        name: name.to_string(),
+        database: context.backups().path().to_owned(),
+    }
 }
 
 /// Removes a job's record; its repository, lists and password stay.

@@ -94,6 +94,18 @@ pub enum Error {
         /// What stands there.
         text: String,
     },
+    /// A list that would have to be overwritten.
+    #[error("there is a list {} already", list.display())]
+    ListExists {
+        /// The list.
+        list: PathBuf,
+    },
+    /// A path that a list, which has one a line, cannot hold.
+    #[error("{} cannot stand in a list: it holds a line break, or ends in a blank", path.display())]
+    UnlistablePath {
+        /// The path.
+        path: PathBuf,
+    },
     /// A path to save that is part of the repository.
     #[error("{} lies in the destination {}", include.display(), destination.display())]
     InsideDestination {
@@ -230,6 +242,8 @@ impl Failure for Error {
             Self::Disabled { name } => format!("enable it with `db backups setprop {name} status enabled`"),
             Self::Record(error) => return error.hint(),
             Self::RelativeInclude { .. } => "write the whole path".to_owned(),
+            Self::ListExists { .. } => "remove it, or name no paths so that it is used as it is".to_owned(),
+            Self::UnlistablePath { .. } => "name the folder above it".to_owned(),
             Self::InsideDestination { .. } => "choose a destination outside of what is saved".to_owned(),
             Self::Running { lock, .. } => format!("wait until it has ended; its lock is {}", lock.display()),
             Self::NoPassword { .. } => {

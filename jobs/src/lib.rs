@@ -29,11 +29,15 @@ pub mod when;
 
 pub use context::{Context, FoundDatabase};
 pub use error::{Error, Result};
+pub use fstree::pattern::parse_list;
+pub use keys::Key;
 pub use layout::{Convention, Layout, Surroundings};
 pub use name::JobName;
 pub use open::Repository;
 pub use quick::{QuickBackup, QuickReport};
 pub use record::{EngineName, Job, Place, Prune, RecordError, Retention};
+pub use restore::Restore;
+pub use run::steps::new_repository as new_repository_lines;
 pub use run::{DiskUsage, Plan, RunOptions, RunReport, Step, Watcher};
 pub use secrets::Secret;
 pub use site::{Access, Compression, Site, Which};

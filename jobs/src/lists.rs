@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use engine_api::Selection;
 use fstree::pattern;
 
+use crate::atomic;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::name::JobName;
@@ -184,6 +185,31 @@ fn read(own: &Path, common: &Path, suffix: &str) -> Result<Vec<Line>> {
         lines.extend(read_list(&file)?.unwrap_or_default());
     }
     Ok(lines)
+}
+
+/// Makes the job's own list of what it saves.
+///
+/// # Errors
+/// When it has one, or a path is not there or cannot stand in a list.
+pub(crate) fn write_own(context: &Context, name: &JobName, paths: &[PathBuf]) -> Result<()> {
+    let list = context.layout.job_list(name, "include");
+    if list.exists() {
+        return Err(Error::ListExists { list });
+    }
+    let mut content = Vec::new();
+    for path in paths {
+        if fs::symlink_metadata(path).is_err() {
+            return Err(Error::MissingPath { path: path.clone() });
+        }
+        let line = exactly(path);
+        if line.contains(&b'\n') || line.trim_ascii_end() != line {
+            return Err(Error::UnlistablePath { path: path.clone() });
+        }
+        content.extend(line);
+        content.push(b'\n');
+    }
+    atomic::create_dir(&context.layout.job_lists, 0o755)?;
+    atomic::create_new(&list, 0o644, &content)
 }
 
 fn read_list(list: &Path) -> Result<Option<Vec<Line>>> {

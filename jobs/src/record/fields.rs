@@ -50,11 +50,14 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn wrong(&self, property: &str, value: &[u8], allowed: &str) -> RecordError {
-        let secret = property.ends_with("Password") || property.ends_with("Key");
         RecordError::Value {
             record: self.name.to_owned(),
             property: property.to_owned(),
-            value: if secret { "(hidden)".to_owned() } else { lossy(value) },
+            value: if is_secret(property) {
+                "(hidden)".to_owned()
+            } else {
+                lossy(value)
+            },
             allowed: allowed.to_owned(),
         }
     }
@@ -83,6 +86,12 @@ impl<'a> Fields<'a> {
             similar: similar.map(str::to_owned),
         }
     }
+}
+
+/// Whether the values of this property are never shown.
+#[must_use]
+pub fn is_secret(property: &str) -> bool {
+    property.ends_with("Password") || property.ends_with("Key")
 }
 
 fn lossy(bytes: &[u8]) -> String {

@@ -12,6 +12,7 @@ use crate::esmith::Record;
 use crate::name::JobName;
 use fields::Fields;
 
+pub use fields::is_secret;
 pub use rules::check;
 
 /// A backup as it is configured.

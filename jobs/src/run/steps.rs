@@ -105,7 +105,7 @@ fn time(at: &Zoned) -> String {
 
 /// Where the new repository and its password are, and what that means.
 #[must_use]
-pub(crate) fn new_repository(site: &Site) -> Vec<String> {
+pub fn new_repository(site: &Site) -> Vec<String> {
     vec![
         format!("New repository in {}", text::clean(&site.location)),
         format!("Its password is kept in {}", text::path(&site.secret)),

@@ -1,0 +1,145 @@
+use std::fs;
+use std::io::IsTerminal;
+use std::os::unix::ffi::OsStrExt;
+
+use jobs::{Access, JobName, Plan, QuickBackup, QuickReport, RunOptions, Status, Which, text};
+use serde::Serialize;
+
+use super::{App, Outcome};
+use crate::args::BackupArgs;
+use crate::exit;
+use crate::json::ResultLine;
+use crate::progress::steps::{self, Saved};
+
+pub fn run(app: &App, args: &BackupArgs) -> Outcome {
+    let access = args.access()?;
+    match &access.which {
+        Which::Job(name) => {
+            let options = RunOptions {
+                access: access.clone(),
+                estimate: estimates(app),
+                force_read: args.force,
+                dry_run: args.dry_run,
+            };
+            execute(app, name, options, "backup")
+        }
+        Which::Folder(_) => quick(app, args, access),
+    }
+}
+
+/// A configured backup, just as it is configured.
+pub fn run_job(app: &App, name: &str, command: &str) -> Outcome {
+    let name = JobName::new(name)?;
+    let mut options = RunOptions::of(name.clone());
+    options.estimate = estimates(app);
+    execute(app, &name, options, command)
+}
+
+/// Counting first pays where somebody looks at the time left.
+fn estimates(app: &App) -> bool {
+    app.output.is_json() || (std::io::stderr().is_terminal() && !app.global.quiet)
+}
+
+fn execute(app: &App, name: &JobName, options: RunOptions, command: &str) -> Outcome {
+    let plan = Plan::make(&app.context, name, options)?;
+    let listener = app.listener();
+    let report = plan.execute(&listener);
+    drop(listener);
+    match &report.error {
+        Some(error) => Ok(exit::report(&app.output, error)),
+        None => Ok(steps::result(&app.output, command, &report)),
+    }
+}
+
+fn quick(app: &App, args: &BackupArgs, access: Access) -> Outcome {
+    let backup = QuickBackup {
+        access,
+        paths: args.absolute_paths(),
+        excludes: excludes(args)?,
+        exclude_caches: args.exclude_caches,
+        one_file_system: args.one_file_system,
+        tags: args.tag.clone(),
+        force_read: args.force,
+        dry_run: args.dry_run,
+        estimate: estimates(app),
+    };
+    let listener = app.listener();
+    let report = backup.run(&app.context, &listener)?;
+    drop(listener);
+    let status = if report.backup.problems.is_empty() {
+        Status::Success
+    } else {
+        Status::Incomplete
+    };
+    tell(app, args, &report, status);
+    Ok(status)
+}
+
+/// The patterns given, and those of the files given.
+fn excludes(args: &BackupArgs) -> jobs::Result<Vec<Vec<u8>>> {
+    let mut excludes: Vec<_> = args.exclude.iter().map(|pattern| pattern.as_bytes().to_vec()).collect();
+    for file in &args.exclude_file {
+        let content = fs::read(file).map_err(|source| jobs::Error::Io {
+            action: "read the list",
+            path: file.clone(),
+            source,
+        })?;
+        excludes.extend(jobs::parse_list(&content));
+    }
+    Ok(excludes)
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    location: &'a str,
+    #[serde(flatten)]
+    saved: Saved<'a>,
+}
+
+fn tell(app: &App, args: &BackupArgs, report: &QuickReport, status: Status) {
+    let output = &app.output;
+    output.lines(&report.lines());
+    if report.made {
+        steps::created(output, &report.site);
+    }
+    let saved = steps::saved(&report.backup, args.dry_run);
+    let location = report.site.location.as_str();
+    output.event(&ResultLine {
+        command: "backup",
+        status,
+        details: Details { location, saved },
+    });
+    if args.dry_run {
+        return;
+    }
+    let folder = shell_word(&report.site.location);
+    let password = match &args.opening.password_file {
+        Some(file) => format!(" --password-file {}", shell_word(&file.display().to_string())),
+        None => String::new(),
+    };
+    output.lines(&[
+        format!("To list it:    holdfast ls --repo {folder}{password}"),
+        format!("To restore it: holdfast restore --repo {folder}{password} --target FOLDER"),
+    ]);
+}
+
+/// The word as a shell takes it.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    text::clean(&format!("'{}'", word.replace('\'', r"'\''")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_can_be_pasted_into_a_shell() {
+        assert_eq!(shell_word("/mnt/disk-1/a.b"), "/mnt/disk-1/a.b");
+        assert_eq!(shell_word("/mnt/my disk"), "'/mnt/my disk'");
+        assert_eq!(shell_word("it's $HOME"), r"'it'\''s $HOME'");
+    }
+}

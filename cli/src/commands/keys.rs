@@ -1,0 +1,99 @@
+use std::path::PathBuf;
+
+use jobs::{Error, Repository, Secret, Status, text};
+use serde::Serialize;
+
+use super::{App, Outcome};
+use crate::args::{KeyCommand, RepoArgs};
+use crate::prompt;
+
+#[derive(Serialize)]
+struct KeyLine<'a> {
+    r#type: &'static str,
+    #[serde(flatten)]
+    key: &'a jobs::Key,
+}
+
+#[derive(Serialize)]
+struct Count {
+    keys: usize,
+}
+
+#[derive(Serialize)]
+struct Id {
+    id: String,
+}
+
+#[derive(Serialize)]
+struct Changed {
+    password_file: Option<String>,
+}
+
+pub fn run(app: &App, command: KeyCommand) -> Outcome {
+    match command {
+        KeyCommand::List { repository } => list(app, &repository),
+        KeyCommand::Add {
+            repository,
+            new_password_file,
+        } => add(app, &repository, new_password_file),
+        KeyCommand::Remove { repository, id } => {
+            let id = open(app, &repository)?.remove_key(&id.to_ascii_lowercase())?;
+            app.output.line(&format!("Removed key {id}"));
+            app.done("key remove", Status::Success, Id { id })
+        }
+        KeyCommand::Passwd {
+            repository,
+            new_password_file,
+        } => passwd(app, &repository, new_password_file),
+    }
+}
+
+fn open(app: &App, repository: &RepoArgs) -> engine_api::Result<Repository> {
+    Repository::open(&app.context, &repository.access()?)
+}
+
+fn list(app: &App, repository: &RepoArgs) -> Outcome {
+    let keys = open(app, repository)?.keys()?;
+    for key in &keys {
+        if app.output.is_json() {
+            let _ = app.output.item(&KeyLine { r#type: "key", key });
+            continue;
+        }
+        let mark = if key.current { '*' } else { ' ' };
+        let short = key.id.get(..8).unwrap_or(&key.id);
+        let line = format!("{mark}{short}  {}@{}  {}", key.user, key.host, key.created);
+        let _ = app.output.answer(text::clean(&line).as_bytes());
+    }
+    app.done("key list", Status::Success, Count { keys: keys.len() })
+}
+
+fn add(app: &App, repository: &RepoArgs, file: Option<PathBuf>) -> Outcome {
+    let repository = open(app, repository)?;
+    let secret = match file {
+        Some(file) => Secret::read(&file)?,
+        None => prompt::new_password()?.ok_or_else(|| {
+            Error::Usage(
+                "there is no terminal to type the new password on: name a file with --new-password-file".to_owned(),
+            )
+        })?,
+    };
+    let id = repository.add_key(&secret)?;
+    app.output.line(&format!("Added key {id}"));
+    app.done("key add", Status::Success, Id { id })
+}
+
+fn passwd(app: &App, repository: &RepoArgs, file: Option<PathBuf>) -> Outcome {
+    let access = repository.access()?;
+    let secret = file.as_deref().map(Secret::read).transpose()?;
+    let repository = Repository::open(&app.context, &access)?;
+    let kept = repository.change_password(&app.context, &access, secret)?;
+    match &kept {
+        Some(path) => app.output.line(&format!(
+            "The password is changed; the new one is kept in {}",
+            text::path(path)
+        )),
+        None => app.output.line("The password is changed"),
+    }
+    let password_file = kept.map(|path| path.display().to_string());
+    app.done("key passwd", Status::Success, Changed { password_file })
+}

@@ -1,0 +1,106 @@
+use std::path::{Path, PathBuf};
+
+use engine_api::RestoreReport;
+use jobs::{Error, Restore, Status, text};
+use serde::Serialize;
+
+use super::{App, Outcome};
+use crate::args::{RestoreArgs, Selected};
+
+pub fn run(app: &App, args: RestoreArgs) -> Outcome {
+    let selected = Selected::read(&args.words)?;
+    let target = target(&args);
+    if args.delete && target == Path::new("/") && selected.paths.is_empty() {
+        let text = "--delete in place needs the paths that it may touch";
+        return Err(Error::Usage(text.to_owned()).into());
+    }
+    let (repository, filter) = app.open(&args.repository.access()?, &args.filter)?;
+    let listener = app.listener();
+    let snapshot = repository.snapshot(&app.context, &filter, selected.snapshot.as_deref(), &listener)?;
+    let restore = Restore {
+        paths: selected.paths,
+        target: target.clone(),
+        overwrite: args.overwrite.into(),
+        delete_extra: args.delete,
+        sparse: !args.no_sparse,
+        verify: args.verify,
+        dry_run: args.dry_run,
+    };
+    let report = repository.restore(&snapshot, restore, &listener)?;
+    drop(listener);
+    app.output.lines(&lines(&report, &target, args.dry_run));
+    finish(app, "restore", &report, &target)
+}
+
+fn target(args: &RestoreArgs) -> PathBuf {
+    match &args.target {
+        Some(folder) if !args.in_place => crate::args::absolute(folder),
+        _ => PathBuf::from("/"),
+    }
+}
+
+/// What was restored, for people.
+pub fn lines(report: &RestoreReport, target: &Path, dry_run: bool) -> Vec<String> {
+    let snapshot = report.snapshot.as_ref().map_or("", |id| id.0.get(..8).unwrap_or(&id.0));
+    let verb = if dry_run { "Would restore" } else { "Restored" };
+    let mut line = format!(
+        "{verb} {} ({}) and {} other entries of snapshot {snapshot} under {} in {}",
+        text::count(report.files_restored, "file"),
+        text::size(report.bytes_restored),
+        report.others_restored,
+        text::path(target),
+        text::clock(report.duration),
+    );
+    let extra = [
+        (report.files_skipped, "left as they were"),
+        (report.files_verified, "verified"),
+        (report.deleted, "removed"),
+    ];
+    for (count, what) in extra.into_iter().filter(|(count, _)| *count > 0) {
+        line.push_str(&format!("; {count} {what}"));
+    }
+    let mut lines = vec![line];
+    if !report.problems.is_empty() {
+        lines.push(format!(
+            "{} could not be restored, or not wholly",
+            text::count(report.problems.count, "path")
+        ));
+    }
+    lines
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    snapshot: Option<&'a str>,
+    target: String,
+    files_restored: u64,
+    files_skipped: u64,
+    others_restored: u64,
+    deleted: u64,
+    bytes_restored: u64,
+    files_verified: u64,
+    problems: u64,
+    seconds: f64,
+}
+
+/// The result of a restore.
+pub fn finish(app: &App, command: &str, report: &RestoreReport, target: &Path) -> Outcome {
+    let status = if report.problems.is_empty() {
+        Status::Success
+    } else {
+        Status::Incomplete
+    };
+    let details = Details {
+        snapshot: report.snapshot.as_ref().map(|id| id.0.as_str()),
+        target: target.display().to_string(),
+        files_restored: report.files_restored,
+        files_skipped: report.files_skipped,
+        others_restored: report.others_restored,
+        deleted: report.deleted,
+        bytes_restored: report.bytes_restored,
+        files_verified: report.files_verified,
+        problems: report.problems.count,
+        seconds: report.duration.as_secs_f64(),
+    };
+    app.done(command, status, details)
+}

@@ -1,0 +1,165 @@
+//! Shapes of JSON lines that several commands share. docs/commands.md describes them.
+
+use std::path::Path;
+
+use data_encoding::BASE64;
+use engine_api::{DiffEntry, Entry, EntryKind, Snapshot, Timestamp};
+use jobs::Status;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+/// A path: as text, and when it is no UTF-8 also as its bytes.
+#[derive(Serialize)]
+pub struct JsonPath {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_base64: Option<String>,
+}
+
+impl From<&Path> for JsonPath {
+    fn from(path: &Path) -> Self {
+        Self {
+            path: path.to_string_lossy().into_owned(),
+            path_base64: path
+                .to_str()
+                .is_none()
+                .then(|| BASE64.encode(path.as_os_str().as_encoded_bytes())),
+        }
+    }
+}
+
+/// A moment as RFC 3339 has it, in UTC.
+pub fn time(moment: Timestamp) -> Option<String> {
+    moment.to_jiff().map(|moment| moment.to_string())
+}
+
+#[derive(Serialize)]
+pub struct SnapshotLine<'a> {
+    r#type: &'static str,
+    id: &'a str,
+    short_id: &'a str,
+    time: Option<String>,
+    host: &'a str,
+    user: &'a str,
+    paths: Vec<String>,
+    tags: &'a [String],
+    program: Option<&'a str>,
+    files: Option<u64>,
+    bytes: Option<u64>,
+    bytes_added: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<&'a [String]>,
+}
+
+/// A snapshot as a line of that type; `reasons` are the rules that keep it.
+pub fn snapshot<'a>(r#type: &'static str, snapshot: &'a Snapshot, reasons: Option<&'a [String]>) -> SnapshotLine<'a> {
+    SnapshotLine {
+        r#type,
+        id: &snapshot.id.0,
+        short_id: &snapshot.short_id,
+        time: time(snapshot.time),
+        host: &snapshot.host,
+        user: &snapshot.user,
+        paths: snapshot
+            .paths
+            .iter()
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect(),
+        tags: &snapshot.tags,
+        program: snapshot.program.as_deref(),
+        files: snapshot.files,
+        bytes: snapshot.bytes,
+        bytes_added: snapshot.bytes_added,
+        reasons,
+    }
+}
+
+#[derive(Serialize)]
+pub struct EntryLine<'a> {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<&'a str>,
+    #[serde(flatten)]
+    path: JsonPath,
+    kind: EntryKind,
+    mode: String,
+    uid: u32,
+    gid: u32,
+    user: Option<&'a str>,
+    group: Option<&'a str>,
+    size: u64,
+    mtime: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link_target: Option<String>,
+}
+
+/// An entry as a line of that type, found in that snapshot.
+pub fn entry<'a>(r#type: &'static str, entry: &'a Entry, snapshot: Option<&'a str>) -> EntryLine<'a> {
+    let metadata = &entry.metadata;
+    EntryLine {
+        r#type,
+        snapshot,
+        path: entry.path.as_path().into(),
+        kind: metadata.kind,
+        mode: format!("{:04o}", metadata.mode),
+        uid: metadata.uid,
+        gid: metadata.gid,
+        user: metadata.user.as_deref(),
+        group: metadata.group.as_deref(),
+        size: metadata.size,
+        mtime: time(metadata.mtime),
+        link_target: metadata
+            .link_target
+            .as_ref()
+            .map(|target| target.to_string_lossy().into_owned()),
+    }
+}
+
+#[derive(Serialize)]
+pub struct DifferenceLine {
+    r#type: &'static str,
+    change: engine_api::DiffKind,
+    #[serde(flatten)]
+    path: JsonPath,
+    kind: EntryKind,
+    size_before: u64,
+    size_after: u64,
+}
+
+pub fn difference(entry: &DiffEntry) -> DifferenceLine {
+    DifferenceLine {
+        r#type: "difference",
+        change: entry.kind,
+        path: entry.path.as_path().into(),
+        kind: entry.entry,
+        size_before: entry.size_before,
+        size_after: entry.size_after,
+    }
+}
+
+/// The last line of a command that did what was asked, with its numbers in `details`.
+pub struct ResultLine<'a, T> {
+    pub command: &'a str,
+    pub status: Status,
+    pub details: T,
+}
+
+impl<T: Serialize> Serialize for ResultLine<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", "result")?;
+        map.serialize_entry("command", self.command)?;
+        map.serialize_entry("status", self.status.name())?;
+        map.serialize_entry("code", &self.status.code())?;
+        // The details are objects: their members become members of the line.
+        let details = serde_json::to_value(&self.details).map_err(serde::ser::Error::custom)?;
+        for (name, value) in details.as_object().into_iter().flatten() {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// No numbers.
+#[derive(Serialize)]
+pub struct Nothing {}

@@ -1,0 +1,22 @@
+//! The commands: `holdfast`, and the names that NethServer's administrators have in their fingers and crontabs.
+//!
+//! Thin by design: parse, call `jobs`, print.
+
+mod args;
+mod commands;
+mod exit;
+mod json;
+mod machine;
+mod output;
+mod progress;
+mod prompt;
+mod signals;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    args::name_from_program(&mut words);
+    commands::run(&words)
+}

@@ -1,0 +1,123 @@
+//! The steps of a job's run, as lines or JSON.
+
+use engine_api::{BackupReport, PruneReport};
+use jobs::{RunReport, Site, Status, Step};
+use serde::Serialize;
+
+use crate::json::ResultLine;
+use crate::output::Output;
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum StepLine<'a> {
+    Started { backup: &'a str, time: String },
+    RepositoryCreated(Created),
+    Saved(Saved<'a>),
+    Expired { removed: usize, kept: usize },
+    Pruned(&'a PruneReport),
+    Usage { total: u64, used: u64, available: u64 },
+}
+
+/// Where a new repository and its password are.
+#[derive(Serialize)]
+pub struct Created {
+    location: String,
+    password_file: String,
+}
+
+impl From<&Site> for Created {
+    fn from(site: &Site) -> Self {
+        Self {
+            location: site.location.clone(),
+            password_file: site.secret.display().to_string(),
+        }
+    }
+}
+
+/// What was saved.
+#[derive(Serialize)]
+pub struct Saved<'a> {
+    snapshot: Option<&'a str>,
+    parent: Option<&'a str>,
+    dry_run: bool,
+    files: engine_api::Counts,
+    dirs: engine_api::Counts,
+    others: engine_api::Counts,
+    bytes_processed: u64,
+    bytes_added: u64,
+    bytes_stored: u64,
+    problems: u64,
+    seconds: f64,
+}
+
+/// The numbers of a backup.
+pub fn saved(report: &BackupReport, dry_run: bool) -> Saved<'_> {
+    Saved {
+        snapshot: report.snapshot.as_ref().map(|id| id.0.as_str()),
+        parent: report.parent.as_ref().map(|id| id.0.as_str()),
+        dry_run,
+        files: report.files,
+        dirs: report.dirs,
+        others: report.others,
+        bytes_processed: report.bytes_processed,
+        bytes_added: report.bytes_added,
+        bytes_stored: report.bytes_stored,
+        problems: report.problems.count,
+        seconds: report.duration.as_secs_f64(),
+    }
+}
+
+/// What a new repository is told with, as JSON.
+pub fn created(output: &Output, site: &Site) {
+    output.event(&StepLine::RepositoryCreated(site.into()));
+}
+
+pub(super) fn tell(output: &Output, step: &Step<'_>) {
+    // An error is said at the end, on standard error.
+    if !matches!(step, Step::Failed { .. }) {
+        output.lines(&step.lines());
+    }
+    match step {
+        Step::Started { name, at } => output.event(&StepLine::Started {
+            backup: name.as_str(),
+            time: at.timestamp().to_string(),
+        }),
+        Step::NewRepository { site } => created(output, site),
+        Step::Saved { report, dry_run } => output.event(&StepLine::Saved(saved(report, *dry_run))),
+        Step::Expired { report } => output.event(&StepLine::Expired {
+            removed: report.removed.len(),
+            kept: report.kept.len(),
+        }),
+        Step::Pruned { report } => output.event(&StepLine::Pruned(report)),
+        Step::Usage { usage } => output.event(&StepLine::Usage {
+            total: usage.0.total,
+            used: usage.0.used,
+            available: usage.0.available,
+        }),
+        _ => {}
+    }
+}
+
+#[derive(Serialize)]
+struct RunDetails<'a> {
+    backup: &'a str,
+    snapshot: Option<&'a str>,
+    log: Option<String>,
+    seconds: f64,
+}
+
+/// The last line of a run that did not fail.
+pub fn result(output: &Output, command: &str, report: &RunReport) -> Status {
+    let snapshot = report.backup.as_ref().and_then(|backup| backup.snapshot.as_ref());
+    output.event(&ResultLine {
+        command,
+        status: report.status,
+        details: RunDetails {
+            backup: report.name.as_str(),
+            snapshot: snapshot.map(|id| id.0.as_str()),
+            log: report.log.as_ref().map(|log| log.display().to_string()),
+            seconds: report.elapsed.as_secs_f64(),
+        },
+    });
+    report.status
+}

@@ -138,6 +138,17 @@ impl Target {
         Ok((metadata(&stat, &self.shared.names, link_target, xattrs), problems))
     }
 
+    /// Whether another filesystem is mounted on the folder at `rel`. What is in it may be no business of the restore:
+    /// a snapshot that was made with `one_file_system` has nothing of it.
+    ///
+    /// # Errors
+    /// When there is nothing or it cannot be reached.
+    pub fn is_mount_point(&self, rel: &Path) -> io::Result<bool> {
+        let (folder, name) = self.shared.places.find(rel)?;
+        let fd = folder.dir.fd()?;
+        Ok(stat_at(&fd, &name)?.device != stat_at(&fd, c".")?.device)
+    }
+
     /// Opens a regular file for reading.
     ///
     /// # Errors

@@ -28,7 +28,8 @@ const BLOCK: usize = 4096;
 /// Files from this size on get their room at once: they lie in one piece then, and a full disk is told at the start.
 const LARGE: u64 = 1 << 20;
 
-/// A file that is being restored. May be written by many threads, in any order.
+/// A file that is being restored. May be written by many threads, in any order. One that is dropped before it is finished
+/// stays as it is then, open to nobody but its owner if it is new.
 pub struct TargetFile {
     shared: Arc<Shared>,
     rel: PathBuf,

@@ -7,11 +7,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use engine_api::{EntryKind, Metadata};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, chmodat, linkat, mkdirat, mknodat, openat, symlinkat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, chmodat, linkat, mkdirat, mknodat, openat, symlinkat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::file::{NEW_FILE, TargetFile};
 use super::{Target, stat_at};
+use crate::Stat;
 use crate::found::read_link;
 
 /// Whether [`Target::make_dir`] found the folder or made it.
@@ -40,10 +43,7 @@ impl Target {
         }
         let there = stat_at(&fd, &name)?;
         if there.is_dir() {
-            // A user who is not root could put nothing into a folder that is closed to its owner.
-            if self.shared.euid != 0 && there.uid == self.shared.euid && there.mode & 0o700 != 0o700 {
-                open_up(&fd, &name, there.mode)?;
-            }
+            open_up(&fd, &name, &there, self.shared.euid)?;
             return Ok(Made::Existed);
         }
         if !replace {
@@ -154,13 +154,18 @@ fn in_the_clear<T>(folder: &OwnedFd, name: &CStr, make: impl Fn() -> Result<T, E
     }
 }
 
-fn open_up(folder: &OwnedFd, name: &CStr, mode: u32) -> io::Result<()> {
-    let dir = openat(
-        folder,
-        name,
-        super::OFlags::PATH | super::OFlags::DIRECTORY | super::OFlags::NOFOLLOW,
-        Mode::empty(),
-    )?;
+/// A user who is not root could neither fill nor empty a folder that is closed to its owner.
+pub(super) fn open_up(folder: &OwnedFd, name: &CStr, there: &Stat, euid: u32) -> io::Result<()> {
+    if euid == 0 || there.uid != euid || there.mode & 0o700 == 0o700 {
+        return Ok(());
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let dir = openat(folder, name, flags, Mode::empty())?;
     let path = format!("/proc/self/fd/{}", dir.as_raw_fd());
-    Ok(chmodat(CWD, path, Mode::from_raw_mode(mode | 0o700), AtFlags::empty())?)
+    Ok(chmodat(
+        CWD,
+        path,
+        Mode::from_raw_mode(there.mode | 0o700),
+        AtFlags::empty(),
+    )?)
 }

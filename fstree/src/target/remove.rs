@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
 
+use super::make::open_up;
 use super::{Target, stat_at};
 use crate::dir::{Dir, read_names};
 
@@ -19,7 +20,7 @@ impl Target {
     /// At the first entry that cannot be removed; what comes after it stays.
     pub fn remove(&self, rel: &Path) -> io::Result<u64> {
         let (folder, name) = self.shared.places.find(rel)?;
-        let removed = remove(&folder.dir, name);
+        let removed = remove(&folder.dir, name, self.shared.euid);
         self.shared.places.forget();
         removed
     }
@@ -31,7 +32,7 @@ struct Level {
     left: Vec<CString>,
 }
 
-fn remove(folder: &Arc<Dir>, name: CString) -> io::Result<u64> {
+fn remove(folder: &Arc<Dir>, name: CString, euid: u32) -> io::Result<u64> {
     let mut removed = 0;
     let mut levels = vec![Level {
         dir: Arc::clone(folder),
@@ -42,7 +43,7 @@ fn remove(folder: &Arc<Dir>, name: CString) -> io::Result<u64> {
             levels.pop();
             continue;
         };
-        match remove_one(&level.dir, &name)? {
+        match remove_one(&level.dir, &name, euid)? {
             None => {
                 level.left.pop();
                 removed += 1;
@@ -55,7 +56,7 @@ fn remove(folder: &Arc<Dir>, name: CString) -> io::Result<u64> {
 }
 
 /// Removes an entry, or says what has to be removed first.
-fn remove_one(dir: &Arc<Dir>, name: &CString) -> io::Result<Option<Level>> {
+fn remove_one(dir: &Arc<Dir>, name: &CString, euid: u32) -> io::Result<Option<Level>> {
     let fd = dir.fd()?;
     match unlinkat(&fd, name, AtFlags::empty()) {
         Ok(()) => return Ok(None),
@@ -71,6 +72,7 @@ fn remove_one(dir: &Arc<Dir>, name: &CString) -> io::Result<Option<Level>> {
         Err(Errno::NOTEMPTY | Errno::EXIST) => {}
         Err(error) => return Err(error.into()),
     }
+    open_up(&fd, name, &stat, euid)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let left = read_names(&openat(&fd, name, flags, Mode::empty())?)?;
     Ok(Some(Level {

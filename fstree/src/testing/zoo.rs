@@ -134,7 +134,7 @@ impl Zoo {
         }
     }
 
-    fn modes(&self) -> io::Result<()> {
+    fn modes(&mut self) -> io::Result<()> {
         let dir = self.folder("modes")?;
         for (name, mode) in [
             ("setuid", 0o4755),
@@ -144,6 +144,11 @@ impl Zoo {
         ] {
             fs::write(dir.join(name), name)?;
             fs::set_permissions(dir.join(name), fs::Permissions::from_mode(mode))?;
+        }
+        if let Err(error) = fs::File::open(dir.join("unreadable")) {
+            // Only root can save what nobody may read.
+            self.missing.push(format!("a file that nobody may read: {error}"));
+            fs::set_permissions(dir.join("unreadable"), fs::Permissions::from_mode(0o400))?;
         }
         for (name, mode) in [
             ("sticky folder", 0o1777),

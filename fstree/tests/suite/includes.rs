@@ -6,11 +6,7 @@ use std::os::unix::fs::symlink;
 use engine_api::Selection;
 use fstree::{Walk, WalkOptions};
 
-use crate::support::{grow, select, walk};
-
-fn folder() -> tempfile::TempDir {
-    tempfile::Builder::new().prefix("fstree-").tempdir().unwrap()
-}
+use crate::support::{folder, grow, select, walk};
 
 #[test]
 fn the_folders_above_an_include_are_delivered_with_nothing_else_in_them() {

@@ -9,6 +9,27 @@ use std::path::{Path, PathBuf};
 use engine_api::{EntryKind, Metadata, Problem, Selection};
 use fstree::{Found, Names, Step, Target, TargetOptions, Walk, WalkOptions};
 
+/// A folder for one test, that goes away with all in it, however deep it is and whatever its modes are.
+pub struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let above = Target::open(self.path().parent().unwrap(), TargetOptions::default()).unwrap();
+        let removed = above.remove(self.path().file_name().unwrap().as_ref());
+        assert!(removed.is_ok() || std::thread::panicking(), "{removed:?}");
+    }
+}
+
+pub fn folder() -> Scratch {
+    Scratch(tempfile::Builder::new().prefix("fstree-").tempdir().unwrap())
+}
+
 /// A selection of one folder.
 pub fn all_of(path: &Path) -> Selection {
     select(path, &[""], &[])

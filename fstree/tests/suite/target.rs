@@ -10,11 +10,7 @@ use engine_api::{Metadata, Xattr};
 use fstree::testing::Dice;
 use fstree::{Made, Target, TargetOptions};
 
-use crate::support::{as_nobody, grow, is_root};
-
-fn folder() -> tempfile::TempDir {
-    tempfile::Builder::new().prefix("fstree-").tempdir().unwrap()
-}
+use crate::support::{as_nobody, folder, grow, is_root};
 
 fn target(root: &Path) -> Target {
     Target::open(root, TargetOptions::default()).unwrap()
@@ -376,10 +372,13 @@ fn removing_stops_at_another_filesystem() {
         return;
     }
     grow(&mounted, &["precious"]);
-    let removed = target(dir.path()).remove("a".as_ref());
+    let target = target(dir.path());
+    let seen = ["a/b/mounted", "a/b", "a"].map(|rel| target.is_mount_point(rel.as_ref()).unwrap());
+    let removed = target.remove("a".as_ref());
     let is_kept = mounted.join("precious").exists();
     assert!(Command::new("umount").arg(&mounted).status().unwrap().success());
     assert!(removed.is_err() && is_kept);
+    assert_eq!(seen, [true, false, false]);
 }
 
 #[test]

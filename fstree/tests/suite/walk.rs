@@ -11,11 +11,7 @@ use fstree::testing::{Dice, ZooOptions, build_zoo, random_tree};
 use fstree::{Names, Step, Target, TargetOptions, Walk, WalkOptions};
 use proptest::prelude::*;
 
-use crate::support::{all_of, as_nobody, grow, is_root, select, walk};
-
-fn folder() -> tempfile::TempDir {
-    tempfile::Builder::new().prefix("fstree-").tempdir().unwrap()
-}
+use crate::support::{all_of, as_nobody, folder, grow, is_root, select, walk};
 
 /// The same the simple way.
 fn naive(dir: &Path, root: &Path, entries: &mut Vec<String>) {

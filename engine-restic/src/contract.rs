@@ -9,9 +9,9 @@ use engine_api::{
     RepairRequest, RestoreReport, RestoreRequest, Result, Snapshot, SnapshotFilter, SnapshotId, SnapshotRef,
 };
 
-use crate::{ResticEngine, content, diff, entries, find, forget, prune, snapshots};
+use crate::{ResticEngine, check, content, diff, entries, find, forget, prune, snapshots};
 use crate::{backup, restore};
-use pending::{check, repair};
+use pending::repair;
 
 /// What this engine is.
 const DESCRIPTION: Description = Description {
@@ -106,7 +106,6 @@ mod pending {
         )*};
     }
     pending! {
-        check::run(&CheckRequest, &dyn Progress) -> CheckReport;
         repair::run(&RepairRequest, &dyn Progress) -> RepairReport;
     }
 }

@@ -5,6 +5,7 @@
 //! each kind of file, `repository` stores and finds them, `index` knows where every blob lies.
 
 mod backup;
+mod check;
 mod chunker;
 mod content;
 mod contract;

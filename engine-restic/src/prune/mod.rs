@@ -122,3 +122,6 @@ fn refuse(object: String, error: Error) -> Error {
         error
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,11 +45,12 @@ pub struct Limits {
 }
 
 #[derive(Clone, Copy)]
-struct Candidate<'f> {
+struct Candidate<'i> {
     number: PackNumber,
-    pack: &'f PackState,
+    pack: &'i PackState,
     /// Whether it is written anew whatever it holds.
     must: bool,
+    /// Whether it is one of many small ones.
     small: bool,
 }
 
@@ -113,32 +114,22 @@ fn unused_that_may_stay(used: u64, limits: &Limits) -> u64 {
 }
 
 /// The packs that may be written anew, those first where it pays most.
-fn candidates<'f>(inventory: &'f Inventory, limits: &Limits) -> Vec<Candidate<'f>> {
-    let (mut candidates, mut small_data, mut small_trees) = (Vec::new(), Vec::new(), Vec::new());
-    for (number, pack) in inventory.iter().filter(|(_, pack)| pack.blobs_used > 0) {
-        let candidate = Candidate {
-            number,
-            pack,
-            must: (pack.has_data && pack.has_trees) || (limits.must_compress && pack.has_plain_trees),
-            small: pack.expected < limits.small,
-        };
-        match candidate {
-            Candidate { must: false, small, .. } if pack.unused == 0 => {
-                let list = if pack.has_trees {
-                    &mut small_trees
-                } else {
-                    &mut small_data
-                };
-                list.extend(small.then_some(candidate));
-            }
-            _ => candidates.push(candidate),
-        }
-    }
-    for list in [small_data, small_trees] {
-        if list.len() >= MANY_SMALL {
-            candidates.extend(list);
-        }
-    }
+fn candidates<'i>(inventory: &'i Inventory, limits: &Limits) -> Vec<Candidate<'i>> {
+    let used = || inventory.iter().filter(|(_, pack)| pack.blobs_used > 0);
+    let small = |pack: &PackState| pack.expected < limits.small;
+    let many_small = |trees: bool| {
+        let same = used().filter(|(_, pack)| pack.has_trees == trees && small(pack));
+        same.count() >= MANY_SMALL
+    };
+    let many_small = (many_small(false), many_small(true));
+    let candidate = |(number, pack): (PackNumber, &'i PackState)| Candidate {
+        number,
+        pack,
+        must: (pack.has_data && pack.has_trees) || (limits.must_compress && pack.has_plain_trees),
+        small: small(pack) && if pack.has_trees { many_small.1 } else { many_small.0 },
+    };
+    let may_pay = |candidate: &Candidate<'_>| candidate.must || candidate.small || candidate.pack.unused > 0;
+    let mut candidates: Vec<_> = used().map(candidate).filter(may_pay).collect();
     // The share of waste, compared without division.
     let waste = |a: &PackState, b: &PackState| {
         let (ours, theirs) = (u128::from(a.unused), u128::from(b.unused));

@@ -3,6 +3,7 @@
 mod cache;
 mod codec;
 mod files;
+mod headers;
 mod keys;
 mod open;
 mod read;

@@ -44,17 +44,22 @@ impl Memory {
         }
     }
 
-    /// Fails from call `n` on.
-    pub fn dying(self, n: u64) -> Self {
-        self.dead_from.store(n, Ordering::SeqCst);
-        self
+    /// Fails from the n-th call from now on.
+    pub fn die_in(&self, n: u64) {
+        self.dead_from.store(self.calls() + n, Ordering::SeqCst);
+    }
+
+    /// Works again.
+    pub fn live(&self) {
+        self.dead_from.store(u64::MAX, Ordering::SeqCst);
     }
 
     /// Refuses every write in this way.
     pub fn refusing_writes(mut self, kind: StoreErrorKind) -> Self {
         self.kind = kind;
         self.writes_only = true;
-        self.dying(1)
+        self.die_in(1);
+        self
     }
 
     /// Calls up to now.
@@ -67,12 +72,23 @@ impl Memory {
         self.calls() >= self.dead_from.load(Ordering::SeqCst)
     }
 
-    /// The names of the objects below a folder.
+    /// The names of the objects that begin so.
     pub fn names(&self, folder: &str) -> Vec<String> {
-        let prefix = format!("{folder}/");
         let objects = lock(&self.objects);
         let names = objects.keys().map(ToString::to_string);
-        names.filter(|name| name.starts_with(&prefix)).collect()
+        names.filter(|name| name.starts_with(folder)).collect()
+    }
+
+    /// Bytes of all objects.
+    pub fn bytes(&self) -> u64 {
+        lock(&self.objects).values().map(|bytes| bytes.len() as u64).sum()
+    }
+
+    /// Copies an object from another storage.
+    pub fn take_from(&self, other: &Self, name: &str) {
+        let key = Key::new(name).unwrap();
+        let bytes = lock(&other.objects)[&key].clone();
+        lock(&self.objects).insert(key, bytes);
     }
 
     /// Changes an object; with `None` it goes.

@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use super::Memory;
 use super::restic::PASSWORD;
-use crate::{Password, ResticEngine, Settings};
+use crate::{Id, Password, ResticEngine, Settings};
 
-/// Files by path with their content.
-pub type Files = BTreeMap<PathBuf, Vec<u8>>;
+/// Files by path with the digests of their content.
+pub type Files = BTreeMap<PathBuf, Id>;
 
 /// A repository in memory, with what every snapshot must hold.
 pub struct Model {
@@ -22,6 +22,8 @@ pub struct Model {
     pub engine: ResticEngine,
     pub tree: TempDir,
     pub saved: BTreeMap<SnapshotId, Files>,
+    /// Every snapshot there ever was, oldest first.
+    pub ids: Vec<SnapshotId>,
 }
 
 impl Model {
@@ -34,14 +36,20 @@ impl Model {
             engine,
             tree: tempfile::tempdir().unwrap(),
             saved: BTreeMap::new(),
+            ids: Vec::new(),
         }
     }
 
-    /// The repository as it is in `store`, with what its snapshots must hold.
+    /// The repository as it is in another storage.
     pub fn on(&self, store: Memory) -> (Arc<Memory>, ResticEngine) {
         let store = Arc::new(store);
-        let engine = ResticEngine::open(store.clone(), settings()).unwrap();
+        let engine = self.open(&store);
         (store, engine)
+    }
+
+    /// Opens the repository in `store`.
+    pub fn open(&self, store: &Arc<Memory>) -> ResticEngine {
+        ResticEngine::open(store.clone(), settings()).unwrap()
     }
 
     /// Writes a file of the folder.
@@ -57,9 +65,10 @@ impl Model {
         let files = contents(&self.engine, &id);
         let on_disk = files
             .iter()
-            .all(|(path, content)| std::fs::read(path).ok().as_ref() == Some(content));
+            .all(|(path, content)| std::fs::read(path).is_ok_and(|bytes| Id::of(&bytes) == *content));
         assert!(on_disk, "the snapshot differs from the folder");
         self.saved.insert(id.clone(), files);
+        self.ids.push(id.clone());
         id
     }
 
@@ -115,7 +124,7 @@ fn contents(engine: &ResticEngine, id: &SnapshotId) -> Files {
         let mut content = Vec::new();
         let mut file = engine.open(id, &path).unwrap();
         file.read_to_end(&mut content).unwrap();
-        (path, content)
+        (path, Id::of(&content))
     };
     paths.into_iter().map(read).collect()
 }
@@ -139,4 +148,16 @@ pub fn repair(engine: &ResticEngine) -> engine_api::Result<RepairReport> {
         dry_run: false,
     };
     engine.repair(&request, &Silent)
+}
+
+/// Bytes that compress badly, so that sizes are what they seem.
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..length).map(|_| next()).collect()
 }

@@ -81,7 +81,9 @@ pub fn edit_plain_tree(dir: &Path, seed: u64, one_in: u64) {
     let mut random = Random::new(seed);
     let mut files: Vec<_> = fs::read_dir(dir)
         .unwrap()
-        .flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap())
+        .map(|item| item.unwrap().path())
+        .filter(|path| path.is_dir())
+        .flat_map(|folder| fs::read_dir(folder).unwrap())
         .map(|file| file.unwrap().path())
         .collect();
     files.sort();

@@ -33,7 +33,7 @@ impl Holdfast {
 fn build(folder: &Path) -> Result<PathBuf, Error> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--release", "--quiet", "--package", "holdfast-cli"]);
+    command.args(["build", "--release", "--quiet", "--package", "holdfast"]);
     measure::run(command, &folder.join("build.log"))?;
     let beside = std::env::current_exe().ok();
     beside
@@ -58,7 +58,7 @@ impl Peer for Holdfast {
     }
 
     fn list(&self, place: &Place<'_>) -> Command {
-        let mut command = self.command(place, &["list", "--repo"]);
+        let mut command = self.command(place, &["ls", "--repo"]);
         command.arg(&place.repository);
         command
     }

@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "holdfast-backends",
         ],
     ),
-    ("holdfast-cli", &["holdfast-jobs", "holdfast-engine-api"]),
+    ("holdfast", &["holdfast-jobs", "holdfast-engine-api"]),
 ];
 
 /// Crates that are no part of the product.

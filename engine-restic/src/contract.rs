@@ -9,9 +9,7 @@ use engine_api::{
     RepairRequest, RestoreReport, RestoreRequest, Result, Snapshot, SnapshotFilter, SnapshotId, SnapshotRef,
 };
 
-use crate::{ResticEngine, check, content, diff, entries, find, forget, prune, snapshots};
-use crate::{backup, restore};
-use pending::repair;
+use crate::{ResticEngine, backup, check, content, diff, entries, find, forget, prune, repair, restore, snapshots};
 
 /// What this engine is.
 const DESCRIPTION: Description = Description {
@@ -87,25 +85,5 @@ impl Engine for ResticEngine {
         each: &mut dyn FnMut(DiffEntry) -> ControlFlow<()>,
     ) -> Result<()> {
         Ok(diff::run(self, first, second, under, each)?)
-    }
-}
-
-/// Operations that are being written; each goes as its module comes.
-mod pending {
-    macro_rules! pending {
-        ($($name:ident :: $function:ident ( $($argument:ty),* ) -> $result:ty;)*) => {$(
-            pub mod $name {
-                #[allow(unused_imports, reason = "each uses some")]
-                use std::{ops::ControlFlow, path::{Path, PathBuf}};
-                #[allow(unused_imports, reason = "each uses some")]
-                use engine_api::*;
-                pub fn $function(_: &crate::ResticEngine, $(_: $argument),*) -> crate::Result<$result> {
-                    Err(crate::Error::Usage("not built yet".to_owned()))
-                }
-            }
-        )*};
-    }
-    pending! {
-        repair::run(&RepairRequest, &dyn Progress) -> RepairReport;
     }
 }

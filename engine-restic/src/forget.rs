@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine_api::retention::{self, Decision, GroupBy};
-use engine_api::{Event, ForgetReport, ForgetRequest, Phase, Progress, Snapshot, Timestamp};
+use engine_api::{ForgetReport, ForgetRequest, Progress, Snapshot, Timestamp};
 
 use crate::error::{Error, Result};
 use crate::lock::{Lock, Mode};
+use crate::removal::remove;
 use crate::repository::{FileKind, Repository};
 use crate::snapshots;
 use crate::{Id, ResticEngine};
@@ -19,15 +20,18 @@ pub fn run(engine: &ResticEngine, request: &ForgetRequest, progress: &dyn Progre
         ));
     }
     let repository = engine.repository();
-    let lock = if request.dry_run {
-        Lock::for_reading(&repository, progress)?
-    } else {
-        Some(Lock::take(&repository, Mode::Exclusive, progress)?)
-    };
-    let report = plan(&repository, request, progress)?;
-    if !request.dry_run {
-        remove(&repository, lock.as_ref(), &report.removed, progress)?;
+    if request.dry_run {
+        let _lock = Lock::for_reading(&repository, progress)?;
+        return plan(&repository, request, progress);
     }
+    let lock = Lock::take(&repository, Mode::Exclusive, progress)?;
+    let report = plan(&repository, request, progress)?;
+    let ids: Vec<Id> = report
+        .removed
+        .iter()
+        .filter_map(|snapshot| Id::parse(&snapshot.id.0))
+        .collect();
+    remove(&repository, &lock, FileKind::Snapshot, &ids, progress)?;
     Ok(report)
 }
 
@@ -104,21 +108,4 @@ fn by_name(repository: &Repository, names: &[String], progress: &dyn Progress) -
         snapshot,
     };
     Ok(all.into_iter().map(|stored| decide(stored.snapshot)).collect())
-}
-
-fn remove(repository: &Repository, lock: Option<&Lock>, snapshots: &[Snapshot], progress: &dyn Progress) -> Result<()> {
-    let total = Some(snapshots.len() as u64);
-    progress.event(Event::Phase {
-        phase: Phase::Removing,
-        total,
-    });
-    for id in snapshots.iter().filter_map(|snapshot| Id::parse(&snapshot.id.0)) {
-        if progress.cancelled() {
-            return Err(Error::Interrupted);
-        }
-        lock.map_or(Ok(()), Lock::check)?;
-        repository.remove(FileKind::Snapshot, id)?;
-        progress.event(Event::Advanced(1));
-    }
-    Ok(())
 }

@@ -102,6 +102,12 @@ impl Inventory {
         self.packs.get(number.position()).copied().unwrap_or_default()
     }
 
+    /// The size of the pack of that name in the storage; 0 when it is not there.
+    pub fn size(&self, index: &Index, id: Id) -> u64 {
+        let mut sizes = index.pack_numbers(id).filter_map(|number| self.of(number).size);
+        sizes.next().unwrap_or_default()
+    }
+
     /// Every pack of the index with what is known of it.
     pub fn iter(&self) -> impl Iterator<Item = (PackNumber, &PackState)> {
         let number = |(position, pack)| (PackNumber::at(position), pack);

@@ -24,6 +24,8 @@ mod lock;
 mod pack;
 mod parallel;
 mod prune;
+mod removal;
+mod repair;
 mod repository;
 mod restore;
 mod snapshots;

@@ -15,6 +15,9 @@ use crate::repository::{Sealer, lock};
 /// Files that wait for a worker.
 const FILES_WAITING: usize = 256;
 
+/// Capacity up to which a buffer is kept for another chunk: most are shorter.
+const USUAL: usize = 3 << 20;
+
 /// The way to the workers.
 pub struct Pool {
     files: Sender<FileTask>,
@@ -36,7 +39,7 @@ struct Queues {
 pub fn run(context: &Context<'_>, assemble: impl FnOnce(&Pool) -> Result<Option<Id>>) -> Result<Id> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from) + 1;
     let (files, files_waiting) = bounded(FILES_WAITING);
-    let (chunks, chunks_waiting) = bounded(workers);
+    let (chunks, chunks_waiting) = bounded(workers - 1);
     let (finished, finish) = bounded(1);
     let (running, stop) = bounded::<()>(0);
     let pool = Pool {
@@ -103,7 +106,8 @@ impl Pool {
     /// Gives a buffer back.
     pub fn recycle(&self, buffer: Vec<u8>) {
         let mut spare = lock(&self.spare);
-        if spare.len() < 4 {
+        // The few that grew far beyond the usual chunk are not worth their memory.
+        if spare.len() < 4 && buffer.capacity() <= USUAL {
             spare.push(buffer);
         }
     }

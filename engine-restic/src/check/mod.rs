@@ -20,6 +20,7 @@ use crate::lock::Lock;
 use crate::repository::{FileKind, Repository};
 use crate::snapshots::{self, Stored};
 use findings::Findings;
+pub use pack::PackReader;
 use select::Selection;
 
 /// Looks at the structure, and reads as much data as the request says.

@@ -64,6 +64,15 @@ impl<'r> PackReader<'r> {
         Ok(wrong)
     }
 
+    /// Whether nothing is wrong with the pack.
+    pub fn is_good(&mut self, id: Id, number: PackNumber, size: u64) -> Result<bool> {
+        match self.read(id, number, size) {
+            Ok(wrong) => Ok(wrong.is_empty()),
+            Err(error) if error.is_of_one_object() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn compare_header(&mut self, blobs: &[Location]) -> Result<(), String> {
         let header = self.repository.open_header(&mut self.bytes)?;
         if header.iter().eq(blobs.iter().map(|location| &location.blob)) {

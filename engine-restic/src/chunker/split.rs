@@ -58,6 +58,8 @@ impl<'s, R: Read> Chunks<'s, R> {
             }
             let missing = want.saturating_sub(buffer.len()).max(STEP).min(MAX + STEP);
             want += STEP;
+            // Grown by what is needed, not doubled: there are many of these buffers.
+            buffer.reserve_exact(missing + 32);
             let read = (&mut self.reader).take(missing as u64).read_to_end(buffer)?;
             self.ended = read < missing;
         }

@@ -59,7 +59,7 @@ impl SealingKey {
     pub fn seal_into(&self, plain: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let mut iv = [0; IV];
         getrandom::fill(&mut iv).map_err(Error::Random)?;
-        out.reserve(plain.len() + OVERHEAD);
+        out.reserve_exact(plain.len() + OVERHEAD);
         out.extend_from_slice(&iv);
         let start = out.len();
         out.extend_from_slice(plain);
@@ -86,6 +86,31 @@ impl SealingKey {
         }
         self.cipher(iv).apply_keystream(text);
         Ok(text)
+    }
+
+    /// Whether `sealed` opens to exactly `plain`; opens piece by piece, without room for all of it.
+    pub fn holds(&self, sealed: &[u8], plain: &[u8]) -> bool {
+        let Some((iv, rest)) = sealed.split_first_chunk::<IV>() else {
+            return false;
+        };
+        let Some((text, mac)) = rest.split_last_chunk::<MAC>() else {
+            return false;
+        };
+        if text.len() != plain.len() || !same(&self.mac(iv, text), mac) {
+            return false;
+        }
+        let mut cipher = self.cipher(iv);
+        let mut piece = [0; 4096];
+        text.chunks(piece.len())
+            .zip(plain.chunks(piece.len()))
+            .all(|(text, plain)| {
+                let Some(opened) = piece.get_mut(..text.len()) else {
+                    return false;
+                };
+                opened.copy_from_slice(text);
+                cipher.apply_keystream(opened);
+                opened == plain
+            })
     }
 
     fn cipher(&self, iv: &[u8; IV]) -> ctr::Ctr128BE<Aes256> {
@@ -122,9 +147,12 @@ mod tests {
             let sealed = key.seal(&plain).unwrap();
             assert_eq!(sealed.len(), plain.len() + OVERHEAD);
             assert_eq!(key.open_in_place(&mut sealed.clone()).unwrap(), plain);
+            assert!(key.holds(&sealed, &plain));
+            assert!(!key.holds(&sealed, &[&plain[..], &[0]].concat()));
             for position in [0, 16.min(sealed.len() - 1), sealed.len() - 1] {
                 let mut forged = sealed.clone();
                 forged[position] ^= 1;
+                assert!(!key.holds(&forged, &plain));
                 assert_eq!(key.open_in_place(&mut forged), Err(Forged));
             }
             let other = SealingKey::generate().unwrap();

@@ -23,6 +23,7 @@ pub use index_file::{IndexFile, IndexWriter, PackRef};
 pub use key_file::KeyFile;
 pub use lock_file::LockFile;
 pub use node::Node;
+pub use node_read::read as read_node;
 pub use raw_object::RawObject;
 pub use refs::{NodeRefs, Refs};
 pub use snapshot_file::{SnapshotFile, Summary};

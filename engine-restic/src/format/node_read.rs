@@ -59,6 +59,12 @@ pub struct RawNode<'a> {
     subtree: Option<Id>,
 }
 
+/// Reads one node; `None` when it makes no sense.
+pub fn read(text: &str) -> Option<Node> {
+    let raw: RawNode<'_> = serde_json::from_str(text).ok()?;
+    raw.into_node(&mut LastNames::default())
+}
+
 #[derive(Deserialize)]
 struct RawXattr<'a> {
     #[serde(borrow)]

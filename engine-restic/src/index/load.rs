@@ -1,11 +1,11 @@
 use std::collections::hash_map;
 use std::ops::Range;
 
-use super::{Index, PackNumber};
+use super::{FreshPack, Index, PackNumber};
 use crate::Id;
 use crate::error::{Error, Result};
 use crate::format::{IndexFile, PackRef};
-use crate::id::IdMap;
+use crate::id::{IdMap, IdSet};
 use crate::pack::PackedBlob;
 use crate::parallel;
 use crate::repository::{FileKind, Repository};
@@ -52,9 +52,17 @@ pub fn load(repository: &Repository) -> Result<(Index, Vec<Id>)> {
 
 /// Reads every index file that can be read.
 pub fn load_tolerant(repository: &Repository) -> Result<Tolerant> {
+    load_without(repository, &IdSet::default(), Vec::new())
+}
+
+/// The same as if some packs were not in the index and others were.
+pub fn load_without(repository: &Repository, without: &IdSet, fresh: Vec<FreshPack>) -> Result<Tolerant> {
     let ids = files(repository)?;
     repository.forget_cached(FileKind::Index, &ids);
     let mut loader = Loader::default();
+    for (id, blobs) in fresh {
+        loader.add_pack(PackRef { id, blobs })?;
+    }
     parallel::each(
         &ids,
         repository.read_threads(),
@@ -63,7 +71,10 @@ pub fn load_tolerant(repository: &Repository) -> Result<Tolerant> {
             other => other.map(Ok),
         },
         |id, file| match file {
-            Ok(file) => loader.add_file(*id, file),
+            Ok(mut file) => {
+                file.packs.retain(|pack| !without.contains(&pack.id));
+                loader.add_file(*id, file)
+            }
             Err(error) => {
                 loader.damaged.push((*id, error));
                 Ok(())

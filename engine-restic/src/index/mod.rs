@@ -8,9 +8,9 @@ mod table;
 
 use std::ops::Range;
 
-pub use load::{LoadedFile, Tolerant, files, load, load_tolerant};
+pub use load::{LoadedFile, Tolerant, files, load, load_tolerant, load_without};
 pub use marks::Marks;
-pub use rewrite::Rewriter;
+pub use rewrite::{FreshPack, rewrite};
 use segments::Segments;
 use table::Table;
 

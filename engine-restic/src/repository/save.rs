@@ -17,6 +17,8 @@ use crate::pack::{PackWriter, entry_size};
 /// Packs of a kind that are filled at once. A blob goes into one of them at random, so that the lengths and the order of
 /// a file's chunks cannot be read off a pack: knowing them, an attacker can compute the repository's polynomial.
 const OPEN_PACKS: usize = 2;
+/// Bytes that a pack of chunks may be longer than its size without being moved in memory.
+const ROOM: usize = 1 << 20;
 
 /// Stores blobs that the repository has not; shared by all threads of an operation.
 pub struct BlobSaver {
@@ -149,8 +151,10 @@ impl BlobSaver {
         }
         let [data, trees] = &self.open;
         let mut open = lock(if kind == BlobKind::Data { data } else { trees });
-        let slot = open.choose()?;
-        let pack = slot.get_or_insert_with(|| PackWriter::new(uploader.buffer(), 0));
+        let slot = open.choose(kind)?;
+        let pack = slot.get_or_insert_with(|| {
+            PackWriter::new(uploader.buffer(), if kind == BlobKind::Data { size + ROOM } else { 0 })
+        });
         pack.add(id, kind, sealed, uncompressed).ok_or_else(too_large)?;
         let full = pack.len() >= size || pack.header_is_full();
         Ok(if full { slot.take() } else { None })
@@ -194,7 +198,12 @@ fn claim(new: &mut [IdSet; 2], kind: BlobKind, id: Id) -> bool {
 }
 
 impl OpenPacks {
-    fn choose(&mut self) -> Result<&mut Option<PackWriter>> {
+    /// Listings are encrypted text of any length, whose cuts tell nothing: one pack of them is enough.
+    fn choose(&mut self, kind: BlobKind) -> Result<&mut Option<PackWriter>> {
+        if kind == BlobKind::Tree {
+            let [first, _] = &mut self.packs;
+            return Ok(first);
+        }
         if self.bits_left == 0 {
             self.bits = getrandom::u64().map_err(Error::Random)?;
             self.bits_left = u64::BITS;

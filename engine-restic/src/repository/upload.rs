@@ -42,7 +42,11 @@ pub struct Uploader {
 impl Uploader {
     /// Starts the threads: as many as the storage says pay off.
     pub fn new(repository: Arc<Repository>, repository_lock: Arc<Lock>) -> Self {
-        let threads = repository.store().capabilities().concurrency.clamp(1, 5);
+        let capabilities = repository.store().capabilities();
+        // A local disk gains nothing from more, and each holds a pack in memory.
+        let threads = capabilities
+            .concurrency
+            .clamp(1, if capabilities.local { 2 } else { 5 });
         let index = PendingIndex {
             writer: IndexWriter::new(),
             since: Instant::now(),
@@ -149,7 +153,7 @@ impl Shared {
         }
         drop(index);
         let mut spare = lock(&self.spare);
-        if spare.len() < 2 {
+        if spare.is_empty() {
             spare.push(pack.bytes);
         }
         Ok(())

@@ -239,7 +239,7 @@ impl Job<'_, '_> {
 }
 
 /// Whether the error says that stored data is lost, rather than that the storage cannot be reached.
-fn is_lost(error: &Error) -> bool {
+pub fn is_lost(error: &Error) -> bool {
     use engine_api::StoreErrorKind::{NotFound, Truncated};
     match error {
         Error::Damaged { .. } | Error::Missing { .. } => true,

@@ -65,7 +65,7 @@ pub fn run(engine: &ResticEngine, request: &RestoreRequest, progress: &dyn Progr
         total: None,
     });
     let index = engine.index(&repository)?;
-    let selected = Selected::new(&request.paths);
+    let selected = Selected::new(&request.paths, &stored.snapshot.paths);
     selected.check_exist(&repository, &index, &stored)?;
     let context = Context {
         repository: &repository,

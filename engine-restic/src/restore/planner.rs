@@ -11,6 +11,7 @@ use fstree::Made;
 
 use super::Context;
 use super::batch::{Batch, FileItem};
+use super::execute::is_lost;
 use super::existing::{Decision, decide};
 use super::select::Part;
 use crate::Id;
@@ -103,12 +104,12 @@ impl Planner<'_, '_> {
 
     fn folder(&mut self, node: Node, path: PathBuf, part: Part) -> Result<()> {
         let nodes = match node.subtree.map(|id| read_tree(self.context, id)).transpose() {
-            Ok(nodes) => nodes.unwrap_or_default(),
-            Err(error @ (Error::Damaged { .. } | Error::Missing { .. })) => {
+            Ok(nodes) => Some(nodes.unwrap_or_default()),
+            Err(error) if is_lost(&error) => {
                 self.context
                     .counters
                     .failed(&path, "read what was in the folder", &error);
-                Vec::new()
+                None
             }
             Err(error) => return Err(error),
         };
@@ -127,16 +128,24 @@ impl Planner<'_, '_> {
                 Change::Changed
             };
             self.context.counters.finished(&path, EntryKind::Dir, change, 0);
-            self.delete_extra(&path, &nodes);
+            // What is not known to be extra stays.
+            if let Some(nodes) = nodes.as_ref().filter(|nodes| !self.is_foreign(&path, nodes)) {
+                self.delete_extra(&path, nodes);
+            }
         }
         let ours = made == Made::Created || part == Part::Whole;
         let metadata = Some(node.metadata).filter(|_| ours && !self.context.dry_run);
         self.stack.push(Frame {
-            nodes: nodes.into_iter(),
+            nodes: nodes.unwrap_or_default().into_iter(),
             path,
             metadata,
         });
         Ok(())
+    }
+
+    /// Whether the folder is where another filesystem is mounted of which the snapshot has nothing.
+    fn is_foreign(&self, path: &Path, nodes: &[Node]) -> bool {
+        nodes.is_empty() && self.context.target.is_mount_point(path).unwrap_or(true)
     }
 
     fn make_folder(&self, path: &Path) -> io::Result<Made> {

@@ -8,8 +8,12 @@ use crate::index::Index;
 use crate::repository::Repository;
 use crate::snapshots::Stored;
 
-/// The selected paths; none means everything.
-pub struct Selected(Vec<PathBuf>);
+/// The selected paths.
+pub struct Selected {
+    paths: Vec<PathBuf>,
+    /// Nothing was selected, so everything is: the paths are then those that were saved.
+    all: bool,
+}
 
 /// What a path is to a selection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,21 +27,31 @@ pub enum Part {
 }
 
 impl Selected {
-    pub fn new(paths: &[PathBuf]) -> Self {
-        Self(paths.iter().map(|path| Path::new("/").join(path)).collect())
+    /// The selection of `paths`. Without any it is all of what `saved` names; what lies above those is in a snapshot
+    /// only because it leads there, and nobody else's things in it may be touched.
+    pub fn new(paths: &[PathBuf], saved: &[PathBuf]) -> Self {
+        let all = paths.is_empty();
+        let paths = if all { saved } else { paths };
+        Self {
+            paths: paths.iter().map(|path| Path::new("/").join(path)).collect(),
+            all,
+        }
     }
 
     /// Whether everything is selected.
-    pub fn is_all(&self) -> bool {
-        self.0.is_empty() || self.0.iter().any(|path| path == Path::new("/"))
+    pub const fn is_all(&self) -> bool {
+        self.all
     }
 
     /// What the absolute path is to the selection.
     pub fn part(&self, path: &Path) -> Part {
-        if self.is_all() || self.0.iter().any(|selected| path.starts_with(selected)) {
+        if self.paths.iter().any(|selected| path.starts_with(selected)) {
             Part::Whole
-        } else if self.0.iter().any(|selected| selected.starts_with(path)) {
+        } else if self.paths.iter().any(|selected| selected.starts_with(path)) {
             Part::Above
+        } else if self.all {
+            // Some programs name what they saved otherwise than they store it.
+            Part::Whole
         } else {
             Part::Outside
         }
@@ -45,7 +59,10 @@ impl Selected {
 
     /// Fails for the first selected path that the snapshot has not: a slip of the keyboard should show at once.
     pub fn check_exist(&self, repository: &Repository, index: &Index, stored: &Stored) -> Result<()> {
-        for path in &self.0 {
+        if self.all {
+            return Ok(());
+        }
+        for path in &self.paths {
             if !exists(repository, index, stored, path)? {
                 return Err(Error::PathNotFound {
                     path: path.clone(),
@@ -83,7 +100,7 @@ mod tests {
 
     #[test]
     fn components_count_not_letters() {
-        let selected = Selected::new(&[PathBuf::from("/etc/ssh"), PathBuf::from("home")]);
+        let selected = Selected::new(&[PathBuf::from("/etc/ssh"), PathBuf::from("home")], &[]);
         for (path, part) in [
             ("/etc", Part::Above),
             ("/etc/ssh", Part::Whole),
@@ -94,6 +111,14 @@ mod tests {
         ] {
             assert_eq!(selected.part(Path::new(path)), part, "{path}");
         }
-        assert_eq!(Selected::new(&[]).part(Path::new("/x")), Part::Whole);
+    }
+
+    #[test]
+    fn everything_is_what_was_saved_and_not_what_leads_there() {
+        let selected = Selected::new(&[], &[PathBuf::from("/var/lib/app")]);
+        assert_eq!(selected.part(Path::new("/var")), Part::Above);
+        assert_eq!(selected.part(Path::new("/var/lib/app/x")), Part::Whole);
+        // Saved by a program that stores relative paths.
+        assert_eq!(selected.part(Path::new("/app")), Part::Whole);
     }
 }

@@ -5,8 +5,7 @@ use std::path::Path;
 use data_encoding::BASE64;
 use engine_api::{DiffEntry, Entry, EntryKind, Snapshot, Timestamp};
 use jobs::Status;
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// A path: as text, and when it is no UTF-8 also as its bytes.
 #[derive(Serialize)]
@@ -138,25 +137,25 @@ pub fn difference(entry: &DiffEntry) -> DifferenceLine {
 }
 
 /// The last line of a command that did what was asked, with its numbers in `details`.
+#[derive(Serialize)]
 pub struct ResultLine<'a, T> {
-    pub command: &'a str,
-    pub status: Status,
-    pub details: T,
+    r#type: &'static str,
+    command: &'a str,
+    status: &'static str,
+    code: u8,
+    #[serde(flatten)]
+    details: T,
 }
 
-impl<T: Serialize> Serialize for ResultLine<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", "result")?;
-        map.serialize_entry("command", self.command)?;
-        map.serialize_entry("status", self.status.name())?;
-        map.serialize_entry("code", &self.status.code())?;
-        // The details are objects: their members become members of the line.
-        let details = serde_json::to_value(&self.details).map_err(serde::ser::Error::custom)?;
-        for (name, value) in details.as_object().into_iter().flatten() {
-            map.serialize_entry(name, value)?;
+impl<'a, T> ResultLine<'a, T> {
+    pub fn new(command: &'a str, status: Status, details: T) -> Self {
+        Self {
+            r#type: "result",
+            command,
+            status: status.name(),
+            code: status.code(),
+            details,
         }
-        map.end()
     }
 }
 

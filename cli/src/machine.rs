@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use jobs::{Context, Layout, Surroundings};
+use uzers::os::unix::UserExt;
 
 /// Looks up where Holdfast's own files are, and who and where we are.
 ///
@@ -17,7 +18,7 @@ pub fn context() -> Result<Context, jobs::Error> {
     let surroundings = Surroundings {
         root,
         superuser: rustix::process::geteuid().is_root(),
-        home: variable("HOME"),
+        home: variable("HOME").or_else(home),
         xdg: xdg.map(variable),
     };
     Ok(Context {
@@ -26,6 +27,12 @@ pub fn context() -> Result<Context, jobs::Error> {
         user: user(),
         zone: TimeZone::system(),
     })
+}
+
+/// The home folder that the system's user database has: some service managers set no `HOME`.
+fn home() -> Option<PathBuf> {
+    let user = uzers::get_user_by_uid(uzers::get_current_uid())?;
+    Some(user.home_dir().to_owned())
 }
 
 fn user() -> String {

@@ -70,7 +70,7 @@ pub fn job(context: &Context, name: &JobName) -> Result<Job> {
 /// When one of that name or such a list exists, or anything in the record is wrong; nothing is written then.
 pub fn add(context: &Context, name: &JobName, record: &Record, paths: &[PathBuf]) -> Result<()> {
     if let Some(error) = check(name, record).into_iter().next() {
-        return Err(error.into());
+        return Err(Error::Refused(error));
     }
     let file = context.backups();
     if file.read()?.raw(name.as_str().as_bytes()).is_some() {

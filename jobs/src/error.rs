@@ -72,6 +72,9 @@ pub enum Error {
     /// A record with a value that cannot be used.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// A record that would be wrong, and is not written.
+    #[error(transparent)]
+    Refused(RecordError),
     /// No path to save.
     #[error("Nothing to backup: {reason}")]
     NothingToBackup {
@@ -132,6 +135,12 @@ pub enum Error {
         /// Where the password is looked for.
         path: PathBuf,
     },
+    /// A password file that the caller named.
+    #[error("there is no password file {}", path.display())]
+    NoPasswordFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// A password file without a password.
     #[error("{} holds no password", path.display())]
     EmptyPassword {
@@ -165,6 +174,14 @@ pub enum Error {
     When {
         /// The text.
         text: String,
+    },
+    /// No snapshot of that moment or before.
+    #[error("there is no snapshot of {moment} or before")]
+    TooEarly {
+        /// The moment.
+        moment: String,
+        /// The first snapshot, as a person writes its time.
+        oldest: Option<String>,
     },
     /// No snapshot of the job, though there are others.
     #[error("there is no snapshot of {wanted} in {location}")]
@@ -261,6 +278,7 @@ impl Failure for Error {
             Self::When { .. } => WHEN_HINT.to_owned(),
             Self::NoSnapshot { others, .. } if others.is_empty() => "make one with `holdfast backup`".to_owned(),
             Self::NoSnapshot { others, .. } => format!("there are some of {}", others.join("; ")),
+            Self::TooEarly { oldest, .. } => format!("the oldest is of {}", oldest.as_ref()?),
             Self::NoPaths => "name the files and folders to restore, or say --all".to_owned(),
             _ => return None,
         };

@@ -32,15 +32,19 @@ impl Repository {
     pub fn open(context: &Context, access: &Access) -> engine_api::Result<Self> {
         let site = Site::find(context, access)?;
         let destination = reach(&site)?;
-        let Some(secret) = Secret::read_if_there(&site.secret)? else {
-            let location = site.location;
-            return Err(Error::NoPassword {
-                location,
-                path: site.secret,
-            }
-            .into());
-        };
-        Self::enter(context, access, site, destination, &secret)
+        match known_secret(access, &site)? {
+            Some(secret) => Self::enter(context, access, site, destination, &secret),
+            None => Err(Self::without_secret(context, access, site, destination)),
+        }
+    }
+
+    /// What is wrong when no password is known: that, or that there is no repository at all.
+    fn without_secret(context: &Context, access: &Access, site: Site, destination: Destination) -> engine_api::Error {
+        let (location, path) = (site.location.clone(), site.secret.clone());
+        match Self::enter(context, access, site, destination, &Secret::new("")) {
+            Err(error) if error.kind() == ErrorKind::NoRepository => error,
+            _ => Error::NoPassword { location, path }.into(),
+        }
     }
 
     /// The same with a password that the caller has.
@@ -96,7 +100,7 @@ impl Repository {
             Err(error) if known && error.is_not_found() => return Err(gone(&site).into()),
             other => other?,
         };
-        let kept = Secret::read_if_there(&site.secret)?;
+        let kept = known_secret(access, &site)?;
         let secret = kept.clone().map_or_else(Secret::generate, Ok)?;
         let settings = settings(context, access, &site, &secret);
         // Only this one answer leads to a new repository: never a refusal, a wrong password or damage.
@@ -130,7 +134,7 @@ impl Repository {
     }
 
     fn make(context: &Context, access: &Access, site: Site, destination: Destination) -> engine_api::Result<Self> {
-        let kept = Secret::read_if_there(&site.secret)?;
+        let kept = known_secret(access, &site)?;
         let secret = kept.clone().map_or_else(Secret::generate, Ok)?;
         if kept.is_none() {
             // Safe on disk before anything is encrypted with it.
@@ -172,6 +176,14 @@ fn reach(site: &Site) -> engine_api::Result<Destination> {
     match connect(site, false) {
         Err(error) if error.is_not_found() => Err(missing(site).into()),
         other => Ok(other?),
+    }
+}
+
+/// The password, where one is known. A file that the caller named must be there.
+fn known_secret(access: &Access, site: &Site) -> Result<Option<Secret>> {
+    match &access.password_file {
+        Some(file) => Secret::read(file).map(Some),
+        None => Secret::read_if_there(&site.secret),
     }
 }
 

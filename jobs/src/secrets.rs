@@ -52,10 +52,7 @@ impl Secret {
     /// # Errors
     /// When it cannot be read or holds nothing.
     pub fn read(path: &Path) -> Result<Self> {
-        Self::read_if_there(path)?.ok_or_else(|| {
-            let missing = io::Error::from(io::ErrorKind::NotFound);
-            Error::io("read the password file", path, missing)
-        })
+        Self::read_if_there(path)?.ok_or_else(|| Error::NoPasswordFile { path: path.to_owned() })
     }
 
     /// The same; `None` when there is no file.

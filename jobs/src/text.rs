@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use engine_api::Problem;
+use engine_api::{Problem, Timestamp};
+use jiff::tz::TimeZone;
 
 /// The text with everything that could move a cursor, break a line or reverse its direction written as an escape.
 #[must_use]
@@ -58,6 +59,15 @@ pub fn size(bytes: u64) -> String {
         unit = next;
     }
     format!("{value:.1} {unit}")
+}
+
+/// A moment as people of this zone write it.
+#[must_use]
+pub fn time(moment: Timestamp, zone: &TimeZone) -> String {
+    match moment.to_jiff() {
+        Some(moment) => moment.to_zoned(zone.clone()).strftime("%F %T").to_string(),
+        None => "-".to_owned(),
+    }
 }
 
 /// A duration as `1:02:03` or `2:03`.

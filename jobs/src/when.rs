@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::text;
 
 /// The snapshot that `text` names among those of `filter`; `latest` and `None` mean the newest.
 ///
@@ -37,10 +38,30 @@ pub fn find(
         }
     }
     match moment(text, Timestamp::now(), &context.zone) {
-        Some(moment) => engine.resolve(&SnapshotRef::At(moment), filter),
+        Some(moment) => at(engine, context, filter, moment, progress),
         None if hexadecimal => engine.resolve(&id, &any),
         None => Err(Error::When { text: text.to_owned() }.into()),
     }
+}
+
+fn at(
+    engine: &dyn Engine,
+    context: &Context,
+    filter: &SnapshotFilter,
+    moment: Timestamp,
+    progress: &dyn Progress,
+) -> engine_api::Result<Snapshot> {
+    let snapshots = engine.snapshots(filter, progress)?;
+    if snapshots.is_empty() || snapshots.iter().any(|snapshot| snapshot.time <= moment) {
+        return engine.resolve(&SnapshotRef::At(moment), filter);
+    }
+    let oldest = snapshots.iter().map(|snapshot| snapshot.time).min();
+    let text = |moment: Timestamp| text::time(moment, &context.zone);
+    Err(Error::TooEarly {
+        moment: text(moment),
+        oldest: oldest.map(text),
+    }
+    .into())
 }
 
 /// The moment that `text` means.

@@ -127,8 +127,6 @@ pub struct RestoreArgs {
     /// Which snapshot (the latest without), and which paths of it (all without)
     #[arg(value_name = "SNAPSHOT] [PATH")]
     pub words: Vec<OsString>,
-    #[command(flatten)]
-    pub filter: Filter,
     /// Restore under this folder
     #[arg(short, long, value_name = "FOLDER")]
     pub target: Option<PathBuf>,
@@ -150,6 +148,8 @@ pub struct RestoreArgs {
     /// Only say what would be done
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub filter: Filter,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -211,14 +211,14 @@ pub struct LsArgs {
     /// Which snapshot (the latest without), and which paths of it (all without)
     #[arg(value_name = "SNAPSHOT] [PATH")]
     pub words: Vec<OsString>,
-    #[command(flatten)]
-    pub filter: Filter,
     /// Show modes, owners, sizes and times
     #[arg(short, long)]
     pub long: bool,
     /// End each path with a NUL byte
     #[arg(short = '0', long, conflicts_with = "long")]
     pub null: bool,
+    #[command(flatten)]
+    pub filter: Filter,
 }
 
 #[derive(Debug, Args)]
@@ -228,14 +228,14 @@ pub struct FindArgs {
     /// Names or patterns; one that begins with `/` is a whole path
     #[arg(value_name = "PATTERN", required = true)]
     pub patterns: Vec<OsString>,
-    #[command(flatten)]
-    pub filter: Filter,
     /// Take capital and small letters as the same
     #[arg(short, long)]
     pub ignore_case: bool,
     /// Show modes, owners, sizes and times
     #[arg(short, long)]
     pub long: bool,
+    #[command(flatten)]
+    pub filter: Filter,
 }
 
 #[derive(Debug, Args)]
@@ -248,11 +248,11 @@ pub struct DiffArgs {
     pub second: String,
     /// Only below this path
     pub path: Option<PathBuf>,
-    #[command(flatten)]
-    pub filter: Filter,
     /// Show files of which only owner, mode, times or the like differ
     #[arg(long)]
     pub metadata: bool,
+    #[command(flatten)]
+    pub filter: Filter,
 }
 
 #[derive(Debug, Args)]

@@ -20,10 +20,6 @@ pub struct ForgetArgs {
     /// Forget exactly these snapshots
     #[arg(value_name = "SNAPSHOT", conflicts_with = "rules")]
     pub ids: Vec<String>,
-    #[command(flatten)]
-    pub keep: KeepArgs,
-    #[command(flatten)]
-    pub filter: Filter,
     /// What makes a group: host, paths, tags, or several of them with commas
     #[arg(long, value_name = "WHAT", value_delimiter = ',', default_value = "host,tags")]
     pub group_by: Vec<GroupPart>,
@@ -33,6 +29,10 @@ pub struct ForgetArgs {
     /// Only say what would be forgotten
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub keep: KeepArgs,
+    #[command(flatten)]
+    pub filter: Filter,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -30,7 +30,8 @@ pub fn name_from_program(words: &mut Vec<OsString>) {
     let program = words.first().map(PathBuf::from).unwrap_or_default();
     let name = program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if PROGRAMS.contains(&name) {
-        words.insert(1, name.into());
+        let name = name.into();
+        words.splice(..1, ["holdfast".into(), name]);
     }
 }
 

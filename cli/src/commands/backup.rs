@@ -46,7 +46,8 @@ fn execute(app: &App, name: &JobName, options: RunOptions, command: &str) -> Out
     let report = plan.execute(&listener);
     drop(listener);
     match &report.error {
-        Some(error) => Ok(exit::report(&app.output, error)),
+        Some(error) if app.output.is_json() => Ok(exit::report(&app.output, error)),
+        Some(_) => Ok(report.status),
         None => Ok(steps::result(&app.output, command, &report)),
     }
 }
@@ -104,11 +105,7 @@ fn tell(app: &App, args: &BackupArgs, report: &QuickReport, status: Status) {
     }
     let saved = steps::saved(&report.backup, args.dry_run);
     let location = report.site.location.as_str();
-    output.event(&ResultLine {
-        command: "backup",
-        status,
-        details: Details { location, saved },
-    });
+    output.event(&ResultLine::new("backup", status, Details { location, saved }));
     if args.dry_run {
         return;
     }

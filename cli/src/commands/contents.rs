@@ -10,7 +10,6 @@ use jiff::tz::TimeZone;
 use jobs::{Error, Status, text};
 use serde::Serialize;
 
-use super::snapshots::time;
 use super::{App, Outcome};
 use crate::args::{CatArgs, DiffArgs, FindArgs, LsArgs, Selected};
 use crate::json::{self, Nothing};
@@ -78,7 +77,7 @@ fn long(entry: &Entry, zone: &TimeZone) -> String {
         owner(&metadata.user, metadata.uid),
         owner(&metadata.group, metadata.gid),
         metadata.size,
-        time(metadata.mtime, zone),
+        text::time(metadata.mtime, zone),
     )
 }
 
@@ -157,7 +156,7 @@ struct Differences {
     removed: u64,
     content: u64,
     metadata: u64,
-    r#type: u64,
+    other_type: u64,
 }
 
 pub fn diff(app: &App, args: &DiffArgs) -> Outcome {
@@ -178,10 +177,10 @@ pub fn diff(app: &App, args: &DiffArgs) -> Outcome {
         removed,
         content,
         metadata,
-        r#type,
+        other_type,
     } = &counts;
     app.output.line(&format!(
-        "{} to {}: {added} added, {removed} removed, {content} with other content, {metadata} with other metadata, {type} of another type",
+        "{} to {}: {added} added, {removed} removed, {content} with other content, {metadata} with other metadata, {other_type} of another type",
         first.short_id, second.short_id
     ));
     app.done("diff", Status::Success, counts)
@@ -193,7 +192,7 @@ fn show_difference(app: &App, entry: &DiffEntry, metadata: bool, counts: &mut Di
         DiffKind::Removed => ("-    ", &mut counts.removed),
         DiffKind::Content => ("M    ", &mut counts.content),
         DiffKind::Metadata => ("U    ", &mut counts.metadata),
-        DiffKind::Type => ("T    ", &mut counts.r#type),
+        DiffKind::Type => ("T    ", &mut counts.other_type),
     };
     *count += 1;
     if entry.kind == DiffKind::Metadata && !metadata {

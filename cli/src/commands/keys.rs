@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use engine_api::Timestamp;
 use jobs::{Error, Repository, Secret, Status, text};
 use serde::Serialize;
 
@@ -61,7 +62,10 @@ fn list(app: &App, repository: &RepoArgs) -> Outcome {
         }
         let mark = if key.current { '*' } else { ' ' };
         let short = key.id.get(..8).unwrap_or(&key.id);
-        let line = format!("{mark}{short}  {}@{}  {}", key.user, key.host, key.created);
+        // What is no time in there is shown as it is.
+        let created = key.created.parse().map(Timestamp::from_jiff);
+        let created = created.map_or_else(|_| key.created.clone(), |time| text::time(time, &app.context.zone));
+        let line = format!("{mark}{short}  {created}  {}@{}", key.user, key.host);
         let _ = app.output.answer(text::clean(&line).as_bytes());
     }
     app.done("key list", Status::Success, Count { keys: keys.len() })

@@ -128,12 +128,13 @@ fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
     }
     let output = Output::new(program_name(words), true, false, Verbosity::default());
     let text = error.render().to_string();
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let message = lines
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches("error: ")
-        .to_owned();
+    // The first paragraph says what is wrong; the usage follows.
+    let lines: Vec<_> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let message = lines.join(" ").trim_start_matches("error: ").to_owned();
     exit::say(&output, Status::Usage, &message, Some("see --help".to_owned()));
     let _ = output.finish();
     exit::code(Status::Usage)
@@ -186,11 +187,7 @@ impl App {
         } else {
             status
         };
-        let _ = self.output.item(&ResultLine {
-            command,
-            status,
-            details,
-        });
+        let _ = self.output.item(&ResultLine::new(command, status, details));
         Ok(status)
     }
 }

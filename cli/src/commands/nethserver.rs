@@ -8,7 +8,7 @@ use jiff::Zoned;
 use jobs::{Access, Error, JobName, Repository, Restore, Status, Which, catalog, text};
 
 use super::restore::{finish, lines};
-use super::{App, Outcome, snapshots};
+use super::{App, Outcome};
 use crate::args::{Filter, LsArgs, Opening, RepoArgs, RestoreFileArgs, absolute};
 use crate::{exit, machine};
 
@@ -42,7 +42,7 @@ pub fn list(app: &App, name: &str, files: bool) -> Outcome {
     let repository = open(app, name)?;
     let snapshot = snapshot(app, &repository, None)?;
     if !files && !app.output.is_json() {
-        let time = snapshots::time(snapshot.time, &app.context.zone);
+        let time = text::time(snapshot.time, &app.context.zone);
         let paths: Vec<_> = snapshot.paths.iter().map(|path| text::path(path)).collect();
         let (id, host) = (&snapshot.short_id, text::clean(&snapshot.host));
         app.output.line(&format!(
@@ -120,5 +120,5 @@ fn restore(app: &App, name: &str, when: Option<&str>, paths: Vec<PathBuf>, targe
     let report = repository.restore(&snapshot, restore, &listener)?;
     drop(listener);
     app.output.lines(&lines(&report, target, false));
-    finish(app, "restore", &report, target)
+    finish(app, "restore", &report, target, false)
 }

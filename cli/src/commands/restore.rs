@@ -29,7 +29,7 @@ pub fn run(app: &App, args: RestoreArgs) -> Outcome {
     let report = repository.restore(&snapshot, restore, &listener)?;
     drop(listener);
     app.output.lines(&lines(&report, &target, args.dry_run));
-    finish(app, "restore", &report, &target)
+    finish(app, "restore", &report, &target, args.dry_run)
 }
 
 fn target(args: &RestoreArgs) -> PathBuf {
@@ -73,6 +73,7 @@ pub fn lines(report: &RestoreReport, target: &Path, dry_run: bool) -> Vec<String
 struct Details<'a> {
     snapshot: Option<&'a str>,
     target: String,
+    dry_run: bool,
     files_restored: u64,
     files_skipped: u64,
     others_restored: u64,
@@ -84,7 +85,7 @@ struct Details<'a> {
 }
 
 /// The result of a restore.
-pub fn finish(app: &App, command: &str, report: &RestoreReport, target: &Path) -> Outcome {
+pub fn finish(app: &App, command: &str, report: &RestoreReport, target: &Path, dry_run: bool) -> Outcome {
     let status = if report.problems.is_empty() {
         Status::Success
     } else {
@@ -93,6 +94,7 @@ pub fn finish(app: &App, command: &str, report: &RestoreReport, target: &Path) -
     let details = Details {
         snapshot: report.snapshot.as_ref().map(|id| id.0.as_str()),
         target: target.display().to_string(),
+        dry_run,
         files_restored: report.files_restored,
         files_skipped: report.files_skipped,
         others_restored: report.others_restored,

@@ -72,19 +72,11 @@ fn row(snapshot: &Snapshot, zone: &TimeZone) -> [String; 7] {
     let paths: Vec<_> = snapshot.paths.iter().map(|path| text::path(path)).collect();
     [
         snapshot.short_id.clone(),
-        time(snapshot.time, zone),
+        text::time(snapshot.time, zone),
         text::clean(&snapshot.host),
         text::clean(&snapshot.tags.join(",")),
         snapshot.files.map_or_else(|| "-".to_owned(), |files| files.to_string()),
         snapshot.bytes.map_or_else(|| "-".to_owned(), text::size),
         paths.join(", "),
     ]
-}
-
-/// A moment as people of this zone write it.
-pub fn time(moment: engine_api::Timestamp, zone: &TimeZone) -> String {
-    match moment.to_jiff() {
-        Some(moment) => moment.to_zoned(zone.clone()).strftime("%F %T").to_string(),
-        None => "-".to_owned(),
-    }
 }

@@ -73,9 +73,13 @@ pub fn created(output: &Output, site: &Site) {
 }
 
 pub(super) fn tell(output: &Output, step: &Step<'_>) {
-    // An error is said at the end, on standard error.
-    if !matches!(step, Step::Failed { .. }) {
-        output.lines(&step.lines());
+    match step {
+        // As JSON it is the last line.
+        Step::Failed { error } if !output.is_json() => {
+            crate::exit::report(output, error);
+        }
+        Step::Failed { .. } => {}
+        _ => output.lines(&step.lines()),
     }
     match step {
         Step::Started { name, at } => output.event(&StepLine::Started {
@@ -84,7 +88,7 @@ pub(super) fn tell(output: &Output, step: &Step<'_>) {
         }),
         Step::NewRepository { site } => created(output, site),
         Step::Saved { report, dry_run } => output.event(&StepLine::Saved(saved(report, *dry_run))),
-        Step::Expired { report } => output.event(&StepLine::Expired {
+        Step::Expired { report, .. } => output.event(&StepLine::Expired {
             removed: report.removed.len(),
             kept: report.kept.len(),
         }),
@@ -109,15 +113,15 @@ struct RunDetails<'a> {
 /// The last line of a run that did not fail.
 pub fn result(output: &Output, command: &str, report: &RunReport) -> Status {
     let snapshot = report.backup.as_ref().and_then(|backup| backup.snapshot.as_ref());
-    output.event(&ResultLine {
+    output.event(&ResultLine::new(
         command,
-        status: report.status,
-        details: RunDetails {
+        report.status,
+        RunDetails {
             backup: report.name.as_str(),
             snapshot: snapshot.map(|id| id.0.as_str()),
             log: report.log.as_ref().map(|log| log.display().to_string()),
             seconds: report.elapsed.as_secs_f64(),
         },
-    });
+    ));
     report.status
 }

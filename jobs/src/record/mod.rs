@@ -90,7 +90,7 @@ pub enum RecordError {
         allowed: String,
     },
     /// An engine or a storage that is known by name only.
-    #[error("backup {record}: {property} `{value}` is not supported by this version, which has {supported}")]
+    #[error("backup {record}: {property} `{value}` is not supported by this version, only {supported} is")]
     Unsupported {
         /// The record's key.
         record: String,

@@ -111,7 +111,7 @@ fn what_this_version_has_not_is_told_from_what_nobody_has() {
     });
     assert_eq!(
         text,
-        "backup nightly: type `rsync` is not supported by this version, which has restic"
+        "backup nightly: type `rsync` is not supported by this version, only restic is"
     );
     assert_eq!(hint, "change it with `db backups settype nightly restic`");
     assert!(

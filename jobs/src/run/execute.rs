@@ -111,7 +111,10 @@ impl Plan<'_> {
             dry_run: self.options.dry_run,
         };
         let forgotten = repository.engine().forget(&request, watcher)?;
-        watcher.step(&Step::Expired { report: &forgotten });
+        watcher.step(&Step::Expired {
+            report: &forgotten,
+            dry_run: self.options.dry_run,
+        });
         report.forget = Some(forgotten);
         if !prunes_on(self.job.prune, &report.started) || self.options.dry_run {
             return Ok(());

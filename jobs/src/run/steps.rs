@@ -36,6 +36,8 @@ pub enum Step<'a> {
     Expired {
         /// Which.
         report: &'a ForgetReport,
+        /// Whether only so to speak.
+        dry_run: bool,
     },
     /// Unneeded data is gone.
     Pruned {
@@ -81,7 +83,7 @@ impl Step<'_> {
             Self::Started { name, at } => vec![format!("Backup: {name}"), format!("Backup started at {}", time(at))],
             Self::NewRepository { site } => new_repository(site),
             Self::Saved { report, dry_run } => saved(report, *dry_run),
-            Self::Expired { report } => vec![expired(report)],
+            Self::Expired { report, dry_run } => vec![expired(report, *dry_run)],
             Self::Pruned { report } => vec![pruned(report)],
             Self::Engine { name, success } => {
                 let result = if *success { "SUCCESS" } else { "FAIL" };
@@ -148,9 +150,10 @@ pub(crate) fn saved(report: &BackupReport, dry_run: bool) -> Vec<String> {
     lines
 }
 
-fn expired(report: &ForgetReport) -> String {
+fn expired(report: &ForgetReport, dry_run: bool) -> String {
     let (gone, kept) = (report.removed.len() as u64, report.kept.len() as u64);
-    format!("Expired: {}, {kept} kept", text::count(gone, "snapshot"))
+    let verb = if dry_run { "Would expire" } else { "Expired" };
+    format!("{verb}: {}, {kept} kept", text::count(gone, "snapshot"))
 }
 
 fn pruned(report: &PruneReport) -> String {
@@ -168,6 +171,9 @@ fn ended(report: &RunReport, at: &Zoned) -> Vec<String> {
     let mut lines = Vec::new();
     if report.status == Status::Incomplete {
         lines.push("Backup finished with errors: the snapshot holds all the rest".to_owned());
+    }
+    if report.error.is_some() && report.backup.is_some() {
+        lines.push("The snapshot is saved; what failed came after it".to_owned());
     }
     let word = if report.status == Status::Success {
         "SUCCESS"

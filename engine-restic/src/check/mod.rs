@@ -10,6 +10,8 @@ mod pack;
 mod select;
 mod structure;
 
+use std::sync::Arc;
+
 use engine_api::{CheckReport, CheckRequest, Event, Phase, Progress};
 
 use crate::ResticEngine;
@@ -92,7 +94,7 @@ fn load_index(
     repository: &Repository,
     findings: &Findings,
     progress: &dyn Progress,
-) -> Result<Index> {
+) -> Result<Arc<Index>> {
     engine.drop_index();
     progress.event(Event::Phase {
         phase: Phase::LoadingIndex,

@@ -1,5 +1,6 @@
 use std::collections::hash_map;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::{FreshPack, Index, PackNumber};
 use crate::Id;
@@ -13,7 +14,7 @@ use crate::repository::{FileKind, Repository};
 /// What all index files say together.
 pub struct Tolerant {
     /// Every pack once, unless index files contradict each other.
-    pub index: Index,
+    pub index: Arc<Index>,
     /// The files that could be read.
     pub files: Vec<LoadedFile>,
     /// Those that could not.
@@ -41,13 +42,13 @@ pub fn files(repository: &Repository) -> Result<Vec<Id>> {
 
 /// Reads every index file of the repository; also returns the files' names, sorted.
 pub fn load(repository: &Repository) -> Result<(Index, Vec<Id>)> {
-    let mut loaded = load_tolerant(repository)?;
-    if let Some((_, error)) = loaded.damaged.pop() {
+    let mut loader = Loader::run(repository, &IdSet::default(), Vec::new())?;
+    if let Some((_, error)) = loader.damaged.pop() {
         return Err(error);
     }
-    let mut files: Vec<Id> = loaded.files.into_iter().map(|file| file.id).collect();
+    let mut files: Vec<Id> = loader.files.into_iter().map(|file| file.id).collect();
     files.sort_unstable();
-    Ok((loaded.index, files))
+    Ok((loader.index, files))
 }
 
 /// Reads every index file that can be read.
@@ -57,31 +58,13 @@ pub fn load_tolerant(repository: &Repository) -> Result<Tolerant> {
 
 /// The same as if some packs were not in the index and others were.
 pub fn load_without(repository: &Repository, without: &IdSet, fresh: Vec<FreshPack>) -> Result<Tolerant> {
-    let ids = files(repository)?;
-    repository.forget_cached(FileKind::Index, &ids);
-    let mut loader = Loader::default();
-    for (id, blobs) in fresh {
-        loader.add_pack(PackRef { id, blobs })?;
-    }
-    parallel::each(
-        &ids,
-        repository.read_threads(),
-        |id| match read_file(repository, *id) {
-            Err(error) if error.is_of_one_object() => Ok(Err(error)),
-            other => other.map(Ok),
-        },
-        |id, file| match file {
-            Ok(mut file) => {
-                file.packs.retain(|pack| !without.contains(&pack.id));
-                loader.add_file(*id, file)
-            }
-            Err(error) => {
-                loader.damaged.push((*id, error));
-                Ok(())
-            }
-        },
-    )?;
-    Ok(loader.finish())
+    let loader = Loader::run(repository, without, fresh)?;
+    Ok(Tolerant {
+        index: Arc::new(loader.index),
+        files: loader.files,
+        damaged: loader.damaged,
+        contradicted: loader.contradicted,
+    })
 }
 
 /// Reads one index file.
@@ -100,6 +83,38 @@ struct Loader {
 }
 
 impl Loader {
+    fn run(repository: &Repository, without: &IdSet, fresh: Vec<FreshPack>) -> Result<Self> {
+        let ids = files(repository)?;
+        repository.forget_cached(FileKind::Index, &ids);
+        let mut loader = Self::default();
+        for (id, blobs) in fresh {
+            loader.add_pack(PackRef { id, blobs })?;
+        }
+        parallel::each(
+            &ids,
+            repository.read_threads(),
+            |id| match read_file(repository, *id) {
+                Err(error) if error.is_of_one_object() => Ok(Err(error)),
+                other => other.map(Ok),
+            },
+            |id, file| match file {
+                Ok(mut file) => {
+                    file.packs.retain(|pack| !without.contains(&pack.id));
+                    loader.add_file(*id, file)
+                }
+                Err(error) => {
+                    loader.damaged.push((*id, error));
+                    Ok(())
+                }
+            },
+        )?;
+        loader.seen = IdMap::default();
+        loader.index.build();
+        loader.contradicted.sort_unstable();
+        loader.contradicted.dedup();
+        Ok(loader)
+    }
+
     fn add_file(&mut self, id: Id, file: IndexFile) -> Result<()> {
         let begin = self.index.pack_count();
         let mut repeated = Vec::new();
@@ -126,19 +141,6 @@ impl Loader {
                 }
                 Ok(Some(first))
             }
-        }
-    }
-
-    fn finish(mut self) -> Tolerant {
-        drop(std::mem::take(&mut self.seen));
-        self.index.build();
-        self.contradicted.sort_unstable();
-        self.contradicted.dedup();
-        Tolerant {
-            index: self.index,
-            files: self.files,
-            damaged: self.damaged,
-            contradicted: self.contradicted,
         }
     }
 }

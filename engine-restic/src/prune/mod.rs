@@ -84,7 +84,7 @@ fn prepare(
     };
     let plan = plan::decide(&inventory, keep, &limits);
     Ok(Prepared {
-        index: Arc::new(index),
+        index,
         files,
         inventory,
         plan,

@@ -64,7 +64,7 @@ pub fn run(engine: &ResticEngine, request: &RepairRequest, progress: &dyn Progre
     }
     let state = packs::mend(&repair, state)?;
     if request.snapshots {
-        snapshots::mend(&repair, state.loaded.index, request.forget)?;
+        snapshots::mend(&repair, &state.loaded.index, request.forget)?;
     }
     Ok(repair.notes.into_report())
 }
@@ -78,3 +78,6 @@ impl Repair<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

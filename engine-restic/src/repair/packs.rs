@@ -57,7 +57,7 @@ pub fn mend(repair: &Repair<'_>, mut state: State) -> Result<State> {
     if state.damaged.is_empty() {
         return Ok(state);
     }
-    let index = Arc::new(std::mem::take(&mut state.loaded.index));
+    let index = Arc::clone(&state.loaded.index);
     let saver = BlobSaver::new(Arc::clone(repair.repository), Arc::clone(&index), repair.lock.clone());
     let mut salvage = Salvage {
         repair,
@@ -78,8 +78,6 @@ pub fn mend(repair: &Repair<'_>, mut state: State) -> Result<State> {
         }
     }
     saver.finish()?;
-    // Nobody else holds it any more.
-    state.loaded.index = Arc::into_inner(index).unwrap_or_default();
     state.write_index(repair)?;
     if let Some(lock) = &repair.lock {
         let packs: Vec<Id> = state.damaged.iter().copied().collect();

@@ -1,5 +1,6 @@
 //! Trees written again with what is left of them.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -158,17 +159,20 @@ impl<'r> Rewriter<'r> {
         }
         let gone = || Error::damaged(format!("tree blob {}", folder.tree), "it could be read a moment ago");
         let blob = self.read(folder.tree)?.ok_or_else(gone)?;
-        let empty = Id::of(EMPTY);
+        let needs_empty = Cell::new(false);
         let now = |tree: Option<Id>| {
             let known = tree.filter(|tree| self.index.has(BlobKind::Tree, *tree) && !self.lost.contains(tree));
-            known.map_or(empty, |tree| self.changed.get(&tree).copied().unwrap_or(tree))
+            needs_empty.set(needs_empty.get() || known.is_none());
+            known.map_or(Id::of(EMPTY), |tree| self.changed.get(&tree).copied().unwrap_or(tree))
         };
         let rewritten = listing::rewrite(&blob, self.index, &now).map_err(|_| gone())?;
         for (name, what) in rewritten.changes {
             let path = self.path.join(name);
             self.repair.notes.done(format!("{}: {what}", path.display()));
         }
-        self.save(EMPTY)?;
+        if needs_empty.get() {
+            self.save(EMPTY)?;
+        }
         let new = self.save(&rewritten.blob)?;
         self.changed.insert(folder.tree, new);
         Ok(Fate::Changed(new))

@@ -16,11 +16,10 @@ use crate::snapshots::{self, Stored};
 const TAG: &str = "repaired";
 
 /// Writes every snapshot that lost something again; with `forget` the damaged ones go.
-pub fn mend(repair: &Repair<'_>, index: Index, forget: bool) -> Result<()> {
+pub fn mend(repair: &Repair<'_>, index: &Arc<Index>, forget: bool) -> Result<()> {
     let (stored, unreadable) = load(repair)?;
-    let index = Arc::new(index);
-    let saver = BlobSaver::new(Arc::clone(repair.repository), Arc::clone(&index), repair.lock.clone());
-    let mut rewriter = Rewriter::new(repair, &index, &saver)?;
+    let saver = BlobSaver::new(Arc::clone(repair.repository), Arc::clone(index), repair.lock.clone());
+    let mut rewriter = Rewriter::new(repair, index, &saver)?;
     let mut changed: Vec<(Stored, Fate)> = Vec::new();
     for stored in stored {
         let fate = rewriter.tree(stored.file.tree)?;
@@ -64,8 +63,10 @@ pub fn mend(repair: &Repair<'_>, index: Index, forget: bool) -> Result<()> {
     }
 }
 
+type Unreadable = Vec<(Id, String)>;
+
 /// All snapshots, and those that cannot be read with why.
-fn load(repair: &Repair<'_>) -> Result<(Vec<Stored>, Vec<(Id, String)>)> {
+fn load(repair: &Repair<'_>) -> Result<(Vec<Stored>, Unreadable)> {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for (id, _) in repair.bare.list(FileKind::Snapshot)? {
         repair.stop_if_cancelled()?;

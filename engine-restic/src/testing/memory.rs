@@ -84,6 +84,11 @@ impl Memory {
         lock(&self.objects).values().map(|bytes| bytes.len() as u64).sum()
     }
 
+    /// Bytes of an object.
+    pub fn size(&self, name: &str) -> usize {
+        lock(&self.objects)[&Key::new(name).unwrap()].len()
+    }
+
     /// Copies an object from another storage.
     pub fn take_from(&self, other: &Self, name: &str) {
         let key = Key::new(name).unwrap();

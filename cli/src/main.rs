@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    platform::return_large_buffers();
     let mut words: Vec<OsString> = std::env::args_os().collect();
     args::name_from_program(&mut words);
     commands::run(&words)

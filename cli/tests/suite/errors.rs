@@ -183,16 +183,18 @@ fn passwords_that_do_not_fit() {
     );
 }
 
+/// A record that could run, but for what a test changes of it.
+fn record(machine: &Machine) {
+    let repo = machine.text("repo");
+    let words = ["VFSType", "local", "LocalDirectory", &repo, "status", "enabled"];
+    machine.good(&[&["db", "backups", "set", "b", "restic"], words.as_slice()].concat());
+}
+
 #[test]
-fn records_that_cannot_run() {
+fn backups_that_are_not_there_or_not_enabled() {
     let machine = Machine::new();
-    refused(
-        &machine,
-        &["backup", "-b", "b"],
-        2,
-        "No backup 'b' found",
-        "has no backup yet",
-    );
+    let run = ["backup", "-b", "b"];
+    refused(&machine, &run, 2, "No backup 'b' found", "has no backup yet");
     refused(
         &machine,
         &["backup", "-b", "a/b"],
@@ -200,26 +202,16 @@ fn records_that_cannot_run() {
         "`a/b` cannot be the name of a backup",
         "use letters",
     );
-    let repo = machine.text("repo");
-    machine.good(&[
-        "db",
-        "backups",
-        "set",
-        "b",
-        "restic",
-        "VFSType",
-        "local",
-        "LocalDirectory",
-        &repo,
-    ]);
+    record(&machine);
     refused(&machine, &["backup", "-b", "c"], 2, "No backup 'c' found", "has: b");
-    refused(
-        &machine,
-        &["backup", "-b", "b"],
-        2,
-        "Backup b is disabled",
-        "setprop b status enabled",
-    );
+    machine.good(&["db", "backups", "delprop", "b", "status"]);
+    refused(&machine, &run, 2, "Backup b is disabled", "setprop b status enabled");
+}
+
+#[test]
+fn records_that_cannot_run() {
+    let machine = Machine::new();
+    let run = ["backup", "-b", "b"];
     let cases = [
         ("status", "on", "status is `on`, and must be enabled or disabled"),
         (
@@ -236,33 +228,15 @@ fn records_that_cannot_run() {
         ),
     ];
     for (property, value, message) in cases {
-        machine.good(&[
-            "db",
-            "backups",
-            "set",
-            "b",
-            "restic",
-            "VFSType",
-            "local",
-            "LocalDirectory",
-            &repo,
-            "status",
-            "enabled",
-        ]);
+        record(&machine);
         machine.good(&["db", "backups", "setprop", "b", property, value]);
         let hint = format!("db backups setprop b {property}");
-        refused(
-            &machine,
-            &["backup", "-b", "b"],
-            2,
-            &format!("backup b: {message}"),
-            &hint,
-        );
+        refused(&machine, &run, 2, &format!("backup b: {message}"), &hint);
     }
     machine.good(&["db", "backups", "settype", "b", "rsync"]);
     refused(
         &machine,
-        &["backup", "-b", "b"],
+        &run,
         2,
         "type `rsync` is not supported by this version",
         "settype b restic",
@@ -271,13 +245,7 @@ fn records_that_cannot_run() {
         "root/etc/holdfast/db/backups",
         "b=restic|LocalDirectory|/x\\|VFSType|local\n",
     );
-    refused(
-        &machine,
-        &["backup", "-b", "b"],
-        2,
-        "the record is damaged",
-        "db backups get b",
-    );
+    refused(&machine, &run, 2, "the record is damaged", "db backups get b");
     refused(
         &machine,
         &["job", "add", "new", "--to", "x", "--prune", "9"],

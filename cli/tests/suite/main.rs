@@ -1,9 +1,16 @@
 //! The program as its users call it.
 
+#[cfg(test)]
 mod db;
+#[cfg(test)]
 mod errors;
+#[cfg(test)]
 mod job;
+#[cfg(test)]
 mod json;
+#[cfg(test)]
 mod machine;
+#[cfg(test)]
 mod quick;
+#[cfg(test)]
 mod signals;

@@ -221,7 +221,7 @@ fn keys_come_and_go_and_the_kept_password_follows() {
         Some(12)
     );
     assert_eq!(machine.good(&["key", "list", "--repo", "repo"]).lines().count(), 2);
-    machine.good(&["key", "remove", "--repo", "repo", &id[..8]]);
+    machine.good(&["key", "remove", "--repo", "repo", id.get(..8).unwrap()]);
     assert_eq!(
         machine.run(&["snapshots", "--repo", "repo", "-p", "second"]).code,
         Some(12)

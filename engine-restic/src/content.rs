@@ -129,3 +129,55 @@ impl Seek for Content {
         Ok(self.position)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine_api::{Engine, ErrorKind};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{Model, noise};
+
+    #[test]
+    fn reads_from_any_position() {
+        let mut model = Model::new();
+        let content = noise(5, 5 << 20);
+        model.write("large", &content);
+        let id = model.backup();
+        let path = model.tree.path().join("large");
+        let mut file = model.engine.open(&id, &path).unwrap();
+        assert_eq!(file.seek(SeekFrom::End(0)).unwrap(), content.len() as u64);
+        assert_eq!(file.read(&mut [0; 10]).unwrap(), 0);
+        assert!(file.seek(SeekFrom::Current(-1 << 40)).is_err());
+        let file = std::sync::Mutex::new(file);
+        let len = content.len();
+        proptest!(ProptestConfig::with_cases(60), |(begin in 0..len, length in 0..2_000_000_usize)| {
+            let mut file = file.lock().unwrap();
+            let end = (begin + length).min(len);
+            let mut read = vec![0; end - begin];
+            file.seek(SeekFrom::Start(begin as u64)).unwrap();
+            file.read_exact(&mut read).unwrap();
+            prop_assert!(read == content[begin..end]);
+        });
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        let mut model = Model::new();
+        model.write("folder/file", b"");
+        let id = model.backup();
+        for path in ["folder", "folder/other", "folder/file/below", "folder/../folder/file"] {
+            let outcome = model.engine.open(&id, &model.tree.path().join(path));
+            assert_eq!(outcome.err().unwrap().kind(), ErrorKind::Usage, "{path}");
+        }
+        let mut text = String::new();
+        let path = model.tree.path().join("folder/file");
+        model
+            .engine
+            .open(&id, &path)
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        assert_eq!(text, "");
+    }
+}

@@ -216,3 +216,110 @@ fn is_same(old: &Metadata, new: &Metadata) -> bool {
         && owner(old) == owner(new)
         && old.xattrs == new.xattrs
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::ffi::OsString;
+
+    use engine_api::{Engine, Entry, ErrorKind};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{Model, paths};
+
+    type Lines = Vec<(PathBuf, DiffKind)>;
+
+    fn diff(model: &Model, first: &SnapshotId, second: &SnapshotId, under: Option<&PathBuf>) -> Lines {
+        let mut lines = Vec::new();
+        let outcome = model.engine.diff(first, second, under, &mut |entry| {
+            lines.push((entry.path, entry.kind));
+            ControlFlow::Continue(())
+        });
+        outcome.unwrap();
+        lines
+    }
+
+    /// The same by comparing two whole listings, files by the digests of their content.
+    fn expected(model: &Model, first: &SnapshotId, second: &SnapshotId) -> Lines {
+        let entries = |id: &SnapshotId| {
+            let mut entries: BTreeMap<Vec<OsString>, Entry> = BTreeMap::new();
+            let mut each = |entry: Entry| {
+                entries.insert(entry.path.iter().map(Into::into).collect(), entry);
+                ControlFlow::Continue(())
+            };
+            model.engine.entries(id, None, &mut each).unwrap();
+            entries
+        };
+        let (before, after) = (entries(first), entries(second));
+        let content = |id: &SnapshotId, entry: &Entry| model.saved[id].get(&entry.path).copied();
+        let mut keys: Vec<_> = before.keys().chain(after.keys()).collect();
+        keys.sort();
+        keys.dedup();
+        let kind = |key: &Vec<OsString>| match (before.get(key), after.get(key)) {
+            (None, _) => Some(DiffKind::Added),
+            (_, None) => Some(DiffKind::Removed),
+            (Some(old), Some(new)) if old.metadata.kind != new.metadata.kind => Some(DiffKind::Type),
+            (Some(old), Some(new)) if content(first, old) != content(second, new) => Some(DiffKind::Content),
+            (Some(old), Some(new)) => (!is_same(&old.metadata, &new.metadata)).then_some(DiffKind::Metadata),
+        };
+        keys.into_iter()
+            .filter_map(|key| Some((key.iter().collect(), kind(key)?)))
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+        #[test]
+        fn equal_folders_hide_nothing(
+            names in prop::collection::vec("[ab]{1,2}(/[ab]{1,2}){0,3}/[xy]", 1..8),
+            edits in prop::collection::vec(("[ab]{1,2}(/[ab]{1,2}){0,3}", 0..3), 0..8),
+        ) {
+            let mut model = Model::new();
+            names.iter().for_each(|name| model.write(name, b"before"));
+            let first = model.backup();
+            for (name, edit) in edits {
+                let path = model.tree.path().join(&name);
+                match edit {
+                    0 => model.write(&format!("{name}/x"), b"after"),
+                    1 => drop(std::fs::remove_dir_all(&path)),
+                    _ => {
+                        let _ = std::fs::remove_dir_all(&path);
+                        let _ = std::fs::create_dir_all(path.parent().unwrap());
+                        let _ = std::os::unix::fs::symlink("target", &path);
+                    }
+                }
+            }
+            let second = model.backup();
+            prop_assert_eq!(diff(&model, &first, &second, None), expected(&model, &first, &second));
+            prop_assert_eq!(diff(&model, &second, &first, None), expected(&model, &second, &first));
+            prop_assert_eq!(diff(&model, &first, &first, None), []);
+        }
+    }
+
+    #[test]
+    fn a_part_is_compared_alone() {
+        let mut model = Model::new();
+        model.write("a/file", b"1");
+        model.write("b/file", b"1");
+        let first = model.backup();
+        model.write("a/file", b"two");
+        model.write("b/file", b"two");
+        model.write("c/file", b"two");
+        let second = model.backup();
+        let under = |name: &str| diff(&model, &first, &second, Some(&model.tree.path().join(name)));
+        let file = model.tree.path().join("a/file");
+        assert_eq!(under("a"), [(file.clone(), DiffKind::Content)]);
+        assert_eq!(under("a/file"), [(file, DiffKind::Content)]);
+        assert_eq!(under("c").len(), 2);
+        let nowhere = model.tree.path().join("nowhere");
+        let outcome = model
+            .engine
+            .diff(&first, &second, Some(&nowhere), &mut |_| ControlFlow::Continue(()));
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Usage);
+        assert_eq!(
+            paths(&model.engine, &first, None).len() + 2,
+            paths(&model.engine, &second, None).len()
+        );
+    }
+}

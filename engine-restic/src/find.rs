@@ -163,3 +163,84 @@ impl OpenFolders {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine_api::{Engine, ErrorKind, SnapshotFilter};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{Model, paths};
+
+    fn found(model: &Model, pattern: &str) -> Vec<(SnapshotId, std::path::PathBuf)> {
+        let request = FindRequest {
+            filter: SnapshotFilter::default(),
+            patterns: vec![pattern.as_bytes().to_vec()],
+            ignore_case: false,
+        };
+        let mut found = Vec::new();
+        let outcome = model.engine.find(&request, &mut |hit| {
+            found.push((hit.snapshot, hit.entry.path));
+            ControlFlow::Continue(())
+        });
+        outcome.unwrap();
+        found
+    }
+
+    /// Every path of every snapshot asked one by one.
+    fn expected(model: &Model, pattern: &str) -> Vec<(SnapshotId, std::path::PathBuf)> {
+        let matcher = Matcher::compile(&[pattern.as_bytes().to_vec()]).unwrap();
+        let mut expected = Vec::new();
+        for id in &model.ids {
+            let mut each = |entry: Entry| {
+                let is_folder = entry.metadata.kind == EntryKind::Dir;
+                if matcher.matches(entry.path.as_os_str().as_bytes(), is_folder) {
+                    expected.push((id.clone(), entry.path));
+                }
+                ControlFlow::Continue(())
+            };
+            model.engine.entries(id, None, &mut each).unwrap();
+        }
+        expected
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10))]
+        #[test]
+        fn folders_that_were_looked_through_hide_nothing(
+            turns in prop::collection::vec(prop::collection::vec("[ab]{1,2}(/[ab]{1,2}){0,3}/[xy]", 1..4), 1..5),
+            pattern in "[abxy]|[ab]/[xy]|a\\*|\\*\\*/b/x|[xy]/|b/",
+        ) {
+            let mut model = Model::new();
+            for names in turns {
+                names.iter().for_each(|name| model.write(name, name.as_bytes()));
+                model.backup();
+            }
+            prop_assert_eq!(found(&model, &pattern), expected(&model, &pattern));
+        }
+    }
+
+    #[test]
+    fn damage_is_told_after_everything_that_could_be_read() {
+        let mut model = Model::new();
+        model.write("a", b"a");
+        model.backup();
+        model.write("b", b"b");
+        model.backup();
+        let victim = format!("snapshots/{}", model.ids[0]);
+        model.store.change(&victim, |_| Some(b"spoiled".to_vec()));
+        let request = FindRequest {
+            filter: SnapshotFilter::default(),
+            patterns: vec![b"a".to_vec()],
+            ignore_case: true,
+        };
+        let mut count = 0;
+        let outcome = model.engine.find(&request, &mut |_| {
+            count += 1;
+            ControlFlow::Continue(())
+        });
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Damaged);
+        assert_eq!(count, 1);
+        assert!(!paths(&model.engine, &model.ids[1], None).is_empty());
+    }
+}

@@ -28,12 +28,6 @@ impl Marks {
         let word = self.0.get(ordinal / 64);
         word.is_some_and(|word| word.load(Ordering::Relaxed) & (1 << (ordinal % 64)) != 0)
     }
-
-    /// How many are yes.
-    pub fn count(&self) -> usize {
-        let ones = |word: &AtomicU64| word.load(Ordering::Relaxed).count_ones() as usize;
-        self.0.iter().map(ones).sum()
-    }
 }
 
 #[cfg(test)]
@@ -48,7 +42,6 @@ mod tests {
         marks.clear(63);
         let set: Vec<usize> = (0..130).filter(|ordinal| marks.get(*ordinal)).collect();
         assert_eq!(set, [0, 64, 129]);
-        assert_eq!(marks.count(), 3);
         assert!(!marks.set(500) && !marks.get(500));
     }
 }

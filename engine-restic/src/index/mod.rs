@@ -199,6 +199,7 @@ impl Index {
     }
 
     /// Bytes of memory that it holds.
+    #[cfg(test)]
     pub fn memory(&self) -> usize {
         let packs = self.packs.capacity() * size_of::<Id>() + (self.ends.capacity() + self.by_name.capacity()) * 4;
         self.records.memory() + self.table.memory() + packs
@@ -239,7 +240,7 @@ mod tests {
             kind,
             offset: number,
             length: 40,
-            uncompressed: (number % 2 == 0).then_some(9),
+            uncompressed: number.is_multiple_of(2).then_some(9),
         }
     }
 

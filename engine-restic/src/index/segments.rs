@@ -39,6 +39,7 @@ impl<T> Segments<T> {
         self.segments.get(position / SEGMENT)?.get(position % SEGMENT)
     }
 
+    #[cfg(test)]
     pub fn memory(&self) -> usize {
         self.segments
             .iter()

@@ -43,6 +43,7 @@ impl Table {
         usize::try_from(scaled).unwrap_or(0)
     }
 
+    #[cfg(test)]
     pub const fn memory(&self) -> usize {
         self.slots.capacity() * size_of::<u32>()
     }

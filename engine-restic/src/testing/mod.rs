@@ -5,5 +5,5 @@ mod model;
 mod restic;
 
 pub use memory::Memory;
-pub use model::{Files, Model, backup, noise, prune, repair};
+pub use model::{Model, backup, noise, paths, prune, repair};
 pub use restic::Restic;

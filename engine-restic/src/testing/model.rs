@@ -109,6 +109,17 @@ pub fn backup(engine: &ResticEngine, folder: &Path) -> SnapshotId {
     report.snapshot.unwrap()
 }
 
+/// The paths of a snapshot's listing, or of a part of it.
+pub fn paths(engine: &ResticEngine, id: &SnapshotId, under: Option<&Path>) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    let outcome = engine.entries(id, under, &mut |entry| {
+        paths.push(entry.path);
+        std::ops::ControlFlow::Continue(())
+    });
+    outcome.unwrap();
+    paths
+}
+
 /// Every file of a snapshot.
 fn contents(engine: &ResticEngine, id: &SnapshotId) -> Files {
     let mut paths = Vec::new();

@@ -8,6 +8,8 @@ use engine_api::{Engine, PruneRequest, Silent, SnapshotRef};
 use holdfast_tests::holdfast::{Repository, prune_all};
 
 fn main() {
+    // As the program does it.
+    platform::return_large_buffers();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [repository, operation, more @ ..] = arguments.as_slice() else {
         panic!("usage: holdfast-drive REPOSITORY OPERATION [ARGUMENT…]");

@@ -20,7 +20,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "holdfast-backends",
         ],
     ),
-    ("holdfast", &["holdfast-jobs", "holdfast-engine-api"]),
+    ("holdfast-platform", &[]),
+    (
+        "holdfast",
+        &["holdfast-jobs", "holdfast-engine-api", "holdfast-platform"],
+    ),
 ];
 
 /// Crates that are no part of the product.

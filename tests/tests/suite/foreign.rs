@@ -12,7 +12,7 @@ use holdfast_tests::seal::{MasterKey, name_of};
 
 use crate::common::{Bench, objects};
 
-const ROUNDS: u64 = 40;
+const ROUNDS: u64 = 60;
 
 /// What a slip or malice makes of a good text.
 fn spoil(random: &mut Random, good: &[u8]) -> Vec<u8> {

@@ -86,6 +86,7 @@ fn a_full_disk_leaves_a_good_repository() {
         // Not one byte is free: the lock itself may not fit. It must say so, and harm nothing.
         assert_eq!(store_kind(&error), Some(StoreErrorKind::NoSpace), "{}", error.chain());
     }
+    drop(filler);
     std::fs::remove_file(bench.repository.join("filler")).unwrap();
     bench.open().check();
     bench.open().prune().unwrap();

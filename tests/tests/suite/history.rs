@@ -89,8 +89,7 @@ fn forgetting_keeps_what_restic_keeps() {
     let program = need!(restic::newest(), "restic is not installed");
     let bench = Bench::new();
     std::fs::write(bench.tree.join("file"), b"x").unwrap();
-    let restic = bench.restic(&program);
-    restic.run(&["init"]);
+    let restic = bench.restic_init(&program);
     for day in 1..=28 {
         for hour in [3, 15] {
             let time = format!("2024-02-{day:02} {hour:02}:30:00");

@@ -35,8 +35,7 @@ fn holdfast_restores_what_restic_wrote() {
     with_each(|program| {
         let bench = Bench::with_plain_tree(2);
         let saved = bench.picture();
-        let restic = bench.restic(program);
-        restic.run(&["init"]);
+        let restic = bench.restic_init(program);
         restic.backup(&[&bench.tree]);
         let repository = bench.open();
         repository.check();
@@ -58,8 +57,7 @@ fn taking_turns_adds_only_what_is_new() {
         // Large enough that every program cuts it into many chunks.
         let large = corpus::Random::new(33).noise(12 << 20);
         std::fs::write(bench.tree.join("large"), large).unwrap();
-        let restic = bench.restic(program);
-        restic.run(&["init"]);
+        let restic = bench.restic_init(program);
         let mut pictures = Vec::new();
         for turn in 0..6 {
             let before = size(&bench.repository);
@@ -93,8 +91,7 @@ fn the_same_tree_is_stored_once() {
     with_each(|program| {
         for holdfast_first in [true, false] {
             let bench = Bench::with_plain_tree(4);
-            let restic = bench.restic(program);
-            restic.run(&["init"]);
+            let restic = bench.restic_init(program);
             let backup = |by_holdfast: bool| {
                 if by_holdfast {
                     bench.open().backup(&[&bench.tree]);
@@ -137,8 +134,7 @@ fn pruning_each_others_snapshots() {
     with_each(|program| {
         for holdfast_prunes in [true, false] {
             let bench = Bench::with_plain_tree(5);
-            let restic = bench.restic(program);
-            restic.run(&["init"]);
+            let restic = bench.restic_init(program);
             for turn in 0..6 {
                 if turn % 2 == 0 {
                     bench.open().backup(&[&bench.tree]);

@@ -1,7 +1,7 @@
 //! Locks are honoured both ways.
 
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,12 @@ fn plant(bench: &Bench, restic: &Restic, exclusive: bool, host: &str, pid: u32, 
 }
 
 fn locks(bench: &Bench) -> usize {
-    objects(&bench.repository, "locks").len()
+    // Not those that are being written, which have other names.
+    let is_whole = |path: &PathBuf| path.file_name().unwrap().len() == 64;
+    objects(&bench.repository, "locks")
+        .iter()
+        .filter(|path| is_whole(path))
+        .count()
 }
 
 fn this_host() -> String {

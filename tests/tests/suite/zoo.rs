@@ -34,10 +34,10 @@ fn holdfast_alone() {
     let saved = bench.picture();
     bench.init().backup(&[&bench.tree]);
     bench.open().check();
-    bench.assert_restores(&saved);
+    bench.assert_restores_what_the_format_holds(&saved);
     // Again, with a parent: what is taken over from there must be as good.
     bench.open().backup(&[&bench.tree]);
-    bench.assert_restores(&saved);
+    bench.assert_restores_what_the_format_holds(&saved);
     if let Some(program) = restic::newest() {
         bench.restic(&program).check();
     }
@@ -60,15 +60,14 @@ fn restic_writes_and_holdfast_restores() {
     with_each(|program| {
         let bench = zoo(false);
         let saved = bench.picture();
-        let restic = bench.restic(program);
-        restic.run(&["init"]);
+        let restic = bench.restic_init(program);
         restic.backup(&[&bench.tree]);
         bench.open().check();
         bench.assert_restores_from(&restic, &saved);
         // What restic saved is a parent as good as an own one.
         let report = bench.open().backup(&[&bench.tree]);
         assert!(report.parent.is_some());
-        bench.assert_restores(&saved);
+        bench.assert_restores_what_the_format_holds(&saved);
         restic.check();
     });
 }
@@ -78,8 +77,7 @@ fn restic_writes_and_holdfast_restores() {
 fn listings_of_both_are_the_same() {
     let program = need!(restic::at_least(&[0, 17]), "no restic of 0.17 or newer is here");
     let bench = zoo(false);
-    let restic = bench.restic(&program);
-    restic.run(&["init"]);
+    let restic = bench.restic_init(&program);
     restic.backup(&[&bench.tree]);
     bench.open().backup(&[&bench.tree]);
     let listings = restic.snapshots().into_iter().map(|id| {

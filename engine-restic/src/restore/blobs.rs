@@ -8,7 +8,7 @@ use crate::index::{Index, Location};
 /// Bytes between two wanted blobs up to which both are read in one piece.
 const GAP: u32 = 64 << 10;
 /// A piece's length at the most, unless a single blob is longer.
-const MOST: u32 = 8 << 20;
+const MOST: u32 = 4 << 20;
 
 /// One piece of a pack that is read at once, with the wants that it serves.
 #[derive(Debug, Clone, PartialEq, Eq)]

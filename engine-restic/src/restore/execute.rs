@@ -29,7 +29,14 @@ pub fn run(context: &Context<'_>, mut batch: Batch) -> Result<()> {
         files: &batch.files,
         wants: &wants,
     };
-    parallel::each(&pieces, threads, |piece| job.piece(piece), |_, ()| Ok(()))?;
+    let begin = || Buffers::new(context);
+    parallel::each_with(
+        &pieces,
+        threads,
+        begin,
+        |buffers, piece| job.piece(piece, buffers),
+        |_, ()| Ok(()),
+    )?;
     let empty: Vec<&FileItem> = batch.files.iter().filter(|file| file.empty).collect();
     let chunks: Vec<&[&FileItem]> = empty.chunks(EMPTY_FILES).collect();
     parallel::each(
@@ -71,6 +78,23 @@ fn link(context: &Context<'_>, existing: &Path, new: &Path) {
     }
 }
 
+/// What each thread uses again for every piece.
+struct Buffers {
+    opener: Opener,
+    sealed: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+impl Buffers {
+    fn new(context: &Context<'_>) -> Result<Self> {
+        Ok(Self {
+            opener: Opener::new(context.repository)?,
+            sealed: Vec::new(),
+            plain: Vec::new(),
+        })
+    }
+}
+
 struct Job<'a, 'c> {
     context: &'a Context<'c>,
     files: &'a [FileItem],
@@ -89,23 +113,26 @@ impl Job<'_, '_> {
     }
 
     /// Reads a piece and writes its blobs.
-    fn piece(&self, piece: &Piece) -> Result<()> {
+    fn piece(&self, piece: &Piece, buffers: &mut Buffers) -> Result<()> {
         self.context.go_on()?;
         let repository = self.context.repository;
         let wants = self.wants.get(piece.wants.clone()).unwrap_or_default();
         let Some(pack) = self.context.index.pack_id(piece.first.pack) else {
             return Ok(());
         };
-        let mut sealed = vec![0; piece.length as usize];
-        let read = repository.read_range(pack, piece.first.blob.kind, piece.start, &mut sealed);
+        let Buffers {
+            opener,
+            sealed,
+            plain: out,
+        } = buffers;
+        sealed.resize(piece.length as usize, 0);
+        let read = repository.read_range(pack, piece.first.blob.kind, piece.start, sealed);
         let readable = read.is_ok();
         if let Err(error) = read
             && !is_lost(&error)
         {
             return Err(error);
         }
-        let mut opener = Opener::new(repository)?;
-        let mut out = Vec::new();
         for same in wants.chunk_by(|one, other| one.ordinal == other.ordinal) {
             let location = same
                 .first()
@@ -115,11 +142,7 @@ impl Job<'_, '_> {
             let own = sealed
                 .get_mut(start..start + location.blob.length as usize)
                 .filter(|_| readable);
-            let opened = own.and_then(|own| {
-                repository
-                    .open_blob(&mut opener, pack, &location.blob, own, &mut out)
-                    .ok()
-            });
+            let opened = own.and_then(|own| repository.open_blob(opener, pack, &location.blob, own, out).ok());
             match opened {
                 Some(plain) => same.iter().for_each(|want| self.write(want, plain)),
                 None => self.write_from_elsewhere(pack, &location, same)?,

@@ -17,7 +17,12 @@ impl Interrupt {
     pub fn listen() -> Self {
         let interrupt = Self::default();
         let again = Arc::new(AtomicBool::new(false));
+        let ignored = ignored();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
+            // Whoever started us wants it so: nohup, or a shell for what runs in the background.
+            if ignored & (1 << (signal - 1)) != 0 {
+                continue;
+            }
             let number = usize::try_from(signal).unwrap_or_default();
             // Where this fails the system's own handling stays: the process ends at once, and the repository is
             // still good.
@@ -41,6 +46,14 @@ impl Interrupt {
             let _ = low_level::emulate_default_handler(signal);
         }
     }
+}
+
+/// The signals that this process was started to ignore, the lowest bit being signal 1.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 /// Ends the process as a program ends whose reader has gone.

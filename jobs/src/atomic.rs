@@ -30,13 +30,18 @@ pub fn create_new(path: &Path, mode: u32, content: &[u8]) -> Result<()> {
     temporary.finish(|temporary| fs::hard_link(temporary, path))
 }
 
-/// Makes a folder and those above it with `mode`, where they are missing.
+/// Makes a folder with `mode`, and those above it as any other, where they are missing.
 ///
 /// # Errors
 /// When one could not be made.
 pub fn create_dir(path: &Path, mode: u32) -> Result<()> {
-    let made = DirBuilder::new().recursive(true).mode(mode).create(path);
-    made.map_err(|error| Error::io("create the folder", path, error))
+    let make = || -> io::Result<()> {
+        if let Some(above) = path.parent() {
+            fs::create_dir_all(above)?;
+        }
+        DirBuilder::new().recursive(true).mode(mode).create(path)
+    };
+    make().map_err(|error| Error::io("create the folder", path, error))
 }
 
 struct Temporary<'a> {

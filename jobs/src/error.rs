@@ -277,7 +277,10 @@ impl Failure for Error {
             Self::NoRepository { .. } => "check the place; the first backup makes a repository there".to_owned(),
             Self::When { .. } => WHEN_HINT.to_owned(),
             Self::NoSnapshot { others, .. } if others.is_empty() => "make one with `holdfast backup`".to_owned(),
-            Self::NoSnapshot { others, .. } => format!("there are some of {}", others.join("; ")),
+            Self::NoSnapshot { others, .. } => format!(
+                "there are some of {}; `holdfast snapshots` and `holdfast restore` take --host and --tag",
+                others.join("; ")
+            ),
             Self::TooEarly { oldest, .. } => format!("the oldest is of {}", oldest.as_ref()?),
             Self::NoPaths => "name the files and folders to restore, or say --all".to_owned(),
             _ => return None,

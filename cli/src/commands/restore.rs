@@ -44,10 +44,10 @@ pub fn lines(report: &RestoreReport, target: &Path, dry_run: bool) -> Vec<String
     let snapshot = report.snapshot.as_ref().map_or("", |id| id.0.get(..8).unwrap_or(&id.0));
     let verb = if dry_run { "Would restore" } else { "Restored" };
     let mut line = format!(
-        "{verb} {} ({}) and {} other entries of snapshot {snapshot} under {} in {}",
+        "{verb} {} ({}) and {} of snapshot {snapshot} under {} in {}",
         text::count(report.files_restored, "file"),
         text::size(report.bytes_restored),
-        report.others_restored,
+        others(report.others_restored),
         text::path(target),
         text::clock(report.duration),
     );
@@ -67,6 +67,14 @@ pub fn lines(report: &RestoreReport, target: &Path, dry_run: bool) -> Vec<String
         ));
     }
     lines
+}
+
+fn others(count: u64) -> String {
+    if count == 1 {
+        "1 other entry".to_owned()
+    } else {
+        format!("{count} other entries")
+    }
 }
 
 #[derive(Serialize)]

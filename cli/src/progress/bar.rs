@@ -58,24 +58,24 @@ impl Bar {
             let percent = (u128::from(done) * 100).checked_div(u128::from(total)).unwrap_or(100);
             parts.push(format!("{percent:>3} %"));
         }
-        match (reading.phase, reading.share()) {
-            (Some(Phase::BackingUp), _) => {
+        match reading.share() {
+            _ if reading.is_over_files() => {
                 let found = reading.found;
                 parts.push(of(
                     &text::size(reading.bytes),
                     found.done.then(|| text::size(found.bytes)),
                 ));
-                parts.push(of(
-                    &reading.files.to_string(),
-                    found.done.then(|| text::count(found.files, "file")),
-                ));
+                if reading.phase != Some(Phase::Verifying) {
+                    parts.push(of(
+                        &reading.files.to_string(),
+                        found.done.then(|| text::count(found.files, "file")),
+                    ));
+                }
             }
-            (_, Some((done, total))) if reading.items == 0 => {
-                parts.push(of(&text::size(done), Some(text::size(total))));
-            }
-            (_, Some((done, total))) => parts.push(of(&done.to_string(), Some(total.to_string()))),
-            (_, None) if reading.bytes > 0 => parts.push(text::size(reading.bytes)),
-            _ => {}
+            Some((done, total)) if reading.items == 0 => parts.push(of(&text::size(done), Some(text::size(total)))),
+            Some((done, total)) => parts.push(of(&done.to_string(), Some(total.to_string()))),
+            None if reading.bytes > 0 => parts.push(text::size(reading.bytes)),
+            None => {}
         }
         if reading.items == 0 && self.rate > 0.0 {
             #[allow(
@@ -161,6 +161,8 @@ fn truncate(text: &str, columns: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use engine_api::Event;
+
     use super::super::meter::Found;
     use super::*;
 
@@ -212,6 +214,25 @@ mod tests {
             ..Reading::default()
         };
         assert_eq!(Bar::default().line(&index, 80), "Loading the index   75 %  3 of 4");
+    }
+
+    #[test]
+    fn verifying_counts_bytes() {
+        let meter = super::super::meter::Meter::default();
+        meter.event(&Event::Scanned {
+            files: 2,
+            bytes: 4096,
+            done: true,
+        });
+        meter.event(&Event::Phase {
+            phase: Phase::Verifying,
+            total: None,
+        });
+        meter.event(&Event::Advanced(1024));
+        assert_eq!(
+            Bar::default().line(&meter.read(), 80),
+            "Verifying   25 %  1.0 KiB of 4.0 KiB"
+        );
     }
 
     #[test]

@@ -89,11 +89,16 @@ impl Meter {
         let phase = *lock(&self.phase);
         let path = lock(&self.path).clone();
         self.path_seen.store(true, Ordering::Relaxed);
+        let phase_now = phase.map(|(phase, _)| phase);
+        let (bytes, items) = (self.bytes.load(Ordering::Relaxed), self.items.load(Ordering::Relaxed));
+        // Its items are bytes.
+        let verifying = phase_now == Some(Phase::Verifying);
+        let (bytes, items) = if verifying { (bytes + items, 0) } else { (bytes, items) };
         Reading {
-            phase: phase.map(|(phase, _)| phase),
+            phase: phase_now,
             files: self.files.load(Ordering::Relaxed),
-            bytes: self.bytes.load(Ordering::Relaxed),
-            items: self.items.load(Ordering::Relaxed),
+            bytes,
+            items,
             problems: self.problems.load(Ordering::Relaxed),
             total: phase.and_then(|(_, total)| total),
             found: *lock(&self.found),
@@ -103,13 +108,17 @@ impl Meter {
 }
 
 impl Reading {
+    /// Whether the phase goes over the files that the scan has found.
+    pub fn is_over_files(&self) -> bool {
+        matches!(self.phase, Some(Phase::BackingUp | Phase::Restoring | Phase::Verifying))
+    }
+
     /// Done and all of it, in bytes or items, where the size is known.
     pub fn share(&self) -> Option<(u64, u64)> {
         let (done, total) = match self.phase {
-            Some(Phase::BackingUp) if self.found.done => (self.bytes, self.found.bytes),
-            Some(Phase::BackingUp) | None => return None,
-            Some(_) if self.items > 0 => (self.items, self.total?),
-            Some(_) => (self.bytes, self.total?),
+            _ if self.is_over_files() && self.found.done => (self.bytes, self.found.bytes),
+            _ if self.items > 0 => (self.items, self.total?),
+            _ => (self.bytes, self.total?),
         };
         // Files grow while they are read.
         Some((done.min(total), total))

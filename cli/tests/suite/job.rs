@@ -151,7 +151,14 @@ fn files_come_back_under_a_folder() {
     );
     let letter = machine.text("data/letter.txt");
     let relative = machine.text("data/empty");
-    machine.good(&["restore-file", "-b", "b1", &target, &letter, relative.trim_start_matches('/')]);
+    machine.good(&[
+        "restore-file",
+        "-b",
+        "b1",
+        &target,
+        &letter,
+        relative.trim_start_matches('/'),
+    ]);
     let files = tree(&machine.path("back"));
     assert_eq!(files.len(), 2);
     let pattern = machine.run(&["restore-file", "-b", "b1", &target, &machine.text("data/*")]);

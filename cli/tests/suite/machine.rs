@@ -57,11 +57,19 @@ impl Machine {
 
     /// A call of the program, in the machine's folder.
     pub fn command(&self, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+        self.command_by(&["env"], words)
+    }
+
+    /// The same, by way of another program.
+    pub fn command_by(&self, by: &[&str], words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+        let mut command = Command::new(by[0]);
         command
+            .args(&by[1..])
+            .arg(env!("CARGO_BIN_EXE_holdfast"))
             .args(words)
             .current_dir(self.folder.path())
             .env_clear()
+            .env("PATH", "/usr/bin:/bin")
             .env("HOLDFAST_ROOT", self.path("root"))
             .env("TZ", "UTC")
             .stdin(Stdio::null());

@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::machine::Machine;
 
 /// A machine with data that takes a while to save.
@@ -16,9 +18,10 @@ fn machine() -> Machine {
     machine
 }
 
-/// A backup that is in the midst of saving.
-fn backup(machine: &Machine) -> Child {
-    let mut command = machine.command(["backup", "data", "--to", "repo", "--json"]);
+/// A backup that is in the midst of saving; the signals that it ignores are given as `env` takes them.
+fn backup(machine: &Machine, ignored: &str) -> Child {
+    let words = ["backup", "data", "--to", "repo", "--json"];
+    let mut command = machine.command_by(&["env", "--default-signal=INT,TERM,HUP", ignored], words);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
@@ -31,31 +34,29 @@ fn backup(machine: &Machine) -> Child {
     child
 }
 
-fn send(child: &Child, signal: &str) {
-    let status = std::process::Command::new("kill")
-        .args(["-s", signal, &child.id().to_string()])
-        .status();
-    assert!(status.unwrap().success());
+fn send(child: &Child, signal: Signal) {
+    let id = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(id, signal).unwrap();
 }
 
 #[test]
 fn the_first_signal_ends_it_in_order_and_by_that_signal() {
-    for (name, number) in [("INT", 2), ("TERM", 15)] {
+    for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
         let machine = machine();
-        let child = backup(&machine);
-        send(&child, name);
+        let child = backup(&machine, "--ignore-signal=HUP");
+        send(&child, signal);
         let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.signal(), Some(number), "{name}");
+        assert_eq!(output.status.signal(), Some(number), "{number}");
         let out = String::from_utf8(output.stdout).unwrap();
         let last = out.lines().last().unwrap_or_default();
         assert!(
             last.starts_with(r#"{"type":"error","kind":"interrupted","code":130,"#),
-            "{name}: {last}"
+            "{number}: {last}"
         );
         assert_eq!(
             fs::read_dir(machine.path("repo/locks")).unwrap().count(),
             0,
-            "{name}: no lock is left"
+            "{number}: no lock is left"
         );
         assert!(
             machine
@@ -67,9 +68,17 @@ fn the_first_signal_ends_it_in_order_and_by_that_signal() {
 }
 
 #[test]
+fn a_signal_that_was_ignored_from_the_start_stays_ignored() {
+    let machine = machine();
+    let child = backup(&machine, "--ignore-signal=HUP");
+    send(&child, Signal::HUP);
+    assert!(child.wait_with_output().unwrap().status.success());
+}
+
+#[test]
 fn a_killed_backup_leaves_a_good_repository() {
     let machine = machine();
-    let mut child = backup(&machine);
+    let mut child = backup(&machine, "--ignore-signal=HUP");
     child.kill().unwrap();
     child.wait().unwrap();
     let next = machine.run(&["backup", "data", "--to", "repo"]);

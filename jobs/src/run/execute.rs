@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use engine_api::retention::{GroupBy, Keep};
-use engine_api::{BackupRequest, ForgetRequest, PruneRequest, SnapshotFilter};
+use engine_api::{BackupRequest, ForgetRequest, PruneRequest};
 use jiff::Zoned;
 
 use super::files::{self, Log};
@@ -99,9 +99,7 @@ impl Plan<'_> {
         };
         let request = ForgetRequest {
             // Only this machine's: another one that shares the repository and the name may keep its own longer.
-            filter: SnapshotFilter {
-                ..repository.site.filter.clone()
-            },
+            filter: repository.site.filter.clone(),
             group_by: GroupBy::default(),
             keep: Keep {
                 within: Some(age),

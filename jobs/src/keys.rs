@@ -6,7 +6,6 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::open::{Repository, password};
 use crate::secrets::Secret;
-use crate::site::Access;
 
 /// A key of a repository: each opens it with a password of its own.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -62,13 +61,8 @@ impl Repository {
     ///
     /// # Errors
     /// When the password could not be changed. Both may open the repository then.
-    pub fn change_password(
-        self,
-        context: &Context,
-        access: &Access,
-        secret: Option<Secret>,
-    ) -> engine_api::Result<Option<PathBuf>> {
-        let kept = access.password_file.is_none();
+    pub fn change_password(self, context: &Context, secret: Option<Secret>) -> engine_api::Result<Option<PathBuf>> {
+        let kept = self.site.access.password_file.is_none();
         let secret = match secret {
             Some(secret) => secret,
             None if kept => Secret::generate()?,
@@ -89,7 +83,7 @@ impl Repository {
         } = self;
         drop((engine, destination));
         // A key cannot be removed by a repository that is open with it.
-        let reopened = Self::open_with(context, access, site, &secret)?;
+        let reopened = Self::open_with(context, site, &secret)?;
         if let Some(old) = old.filter(|old| old.id != added) {
             reopened.remove_key(&old.id)?;
         }

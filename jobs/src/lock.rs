@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use jiff::Zoned;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::atomic;
@@ -41,7 +41,7 @@ impl JobLock {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         let write = || -> io::Result<()> {
-            let since = Zoned::now().with_time_zone(zone.clone());
+            let since = Timestamp::now().to_zoned(zone.clone());
             file.set_len(0)?;
             (&file).write_all(format!("process {}, since {}\n", std::process::id(), since.strftime("%F %T")).as_bytes())
         };

@@ -30,43 +30,33 @@ impl Repository {
     /// # Errors
     /// When there is none, its password is not known or wrong, or it cannot be read.
     pub fn open(context: &Context, access: &Access) -> engine_api::Result<Self> {
-        let site = Site::find(context, access)?;
-        let destination = reach(&site)?;
-        match known_secret(access, &site)? {
-            Some(secret) => Self::enter(context, access, site, destination, &secret),
-            None => Err(Self::without_secret(context, access, site, destination)),
+        Self::open_at(context, Site::find(context, access)?)
+    }
+
+    /// Opens the repository of a site.
+    pub(crate) fn open_at(context: &Context, site: Site) -> engine_api::Result<Self> {
+        match known_secret(&site)? {
+            Some(secret) => Self::open_with(context, site, &secret),
+            None => Err(Self::without_secret(context, site)),
         }
     }
 
     /// What is wrong when no password is known: that, or that there is no repository at all.
-    fn without_secret(context: &Context, access: &Access, site: Site, destination: Destination) -> engine_api::Error {
+    fn without_secret(context: &Context, site: Site) -> engine_api::Error {
         let (location, path) = (site.location.clone(), site.secret.clone());
-        match Self::enter(context, access, site, destination, &Secret::new("")) {
-            Err(error) if error.kind() == ErrorKind::NoRepository => error,
+        match Self::open_with(context, site, &Secret::new("")) {
+            Err(error) if error.kind() != ErrorKind::WrongPassword => error,
             _ => Error::NoPassword { location, path }.into(),
         }
     }
 
     /// The same with a password that the caller has.
-    pub(crate) fn open_with(
-        context: &Context,
-        access: &Access,
-        site: Site,
-        secret: &Secret,
-    ) -> engine_api::Result<Self> {
-        let destination = reach(&site)?;
-        Self::enter(context, access, site, destination, secret)
-    }
-
-    fn enter(
-        context: &Context,
-        access: &Access,
-        site: Site,
-        destination: Destination,
-        secret: &Secret,
-    ) -> engine_api::Result<Self> {
-        let settings = settings(context, access, &site, secret);
-        match ResticEngine::open(Arc::clone(&destination.blobs), settings) {
+    pub(crate) fn open_with(context: &Context, site: Site, secret: &Secret) -> engine_api::Result<Self> {
+        let destination = match connect(&site, false) {
+            Err(error) if error.is_not_found() => return Err(missing(&site).into()),
+            other => other?,
+        };
+        match ResticEngine::open(Arc::clone(&destination.blobs), settings(context, &site, secret)) {
             Ok(engine) => Ok(Self {
                 engine,
                 destination,
@@ -85,63 +75,56 @@ impl Repository {
         let site = Site::find(context, access)?;
         let _lock = lock(context, &site)?;
         let destination = connect(&site, true)?;
-        Self::make(context, access, site, destination)
+        Self::make(context, site, destination)
     }
 
-    /// Opens the repository, or makes it if there is none and never was; says whether it was made.
+    /// Opens the repository of a site, or makes it if there is none and never was; says whether it was made.
     ///
     /// # Errors
     /// When there was one that is gone, or it can neither be opened nor made.
-    pub fn open_or_init(context: &Context, access: &Access) -> engine_api::Result<(Self, bool)> {
-        let site = Site::find(context, access)?;
+    pub(crate) fn open_or_init(context: &Context, site: Site) -> engine_api::Result<(Self, bool)> {
         let _lock = lock(context, &site)?;
         let known = was_seen(&site)?;
         let destination = match connect(&site, !known) {
             Err(error) if known && error.is_not_found() => return Err(gone(&site).into()),
             other => other?,
         };
-        let kept = known_secret(access, &site)?;
-        let secret = kept.clone().map_or_else(Secret::generate, Ok)?;
-        let settings = settings(context, access, &site, &secret);
-        // Only this one answer leads to a new repository: never a refusal, a wrong password or damage.
-        let error = match ResticEngine::open(Arc::clone(&destination.blobs), settings) {
-            Ok(engine) => {
+        let kept = known_secret(&site)?;
+        // Without a password, any answer but one says that there is a repository.
+        let secret = kept.clone().unwrap_or_else(|| Secret::new(""));
+        let opened = ResticEngine::open(Arc::clone(&destination.blobs), settings(context, &site, &secret));
+        match opened.map_err(|error| (error.kind(), error)) {
+            Ok(engine) if kept.is_some() => {
                 remember(&site)?;
-                return Ok((
-                    Self {
-                        engine,
-                        destination,
-                        site,
-                    },
-                    false,
-                ));
+                let repository = Self {
+                    engine,
+                    destination,
+                    site,
+                };
+                Ok((repository, false))
             }
-            Err(error) => error,
-        };
-        match error.kind() {
-            ErrorKind::NoRepository if known => Err(gone(&site).into()),
-            ErrorKind::NoRepository => Ok((Self::make(context, access, site, destination)?, true)),
-            ErrorKind::WrongPassword if kept.is_none() => {
-                let location = site.location;
-                Err(Error::ForeignRepository {
-                    location,
-                    path: site.secret,
-                }
-                .into())
+            Err((ErrorKind::NoRepository, _)) if known => Err(gone(&site).into()),
+            // Only this leads to a new one: never a refusal, a wrong password or damage.
+            Err((ErrorKind::NoRepository, _)) => Ok((Self::make(context, site, destination)?, true)),
+            Err((kind, error)) if kept.is_some() || kind != ErrorKind::WrongPassword => Err(error.into()),
+            Ok(_) | Err(_) => {
+                let (location, path) = (site.location, site.secret);
+                Err(Error::ForeignRepository { location, path }.into())
             }
-            _ => Err(error.into()),
         }
     }
 
-    fn make(context: &Context, access: &Access, site: Site, destination: Destination) -> engine_api::Result<Self> {
-        let kept = known_secret(access, &site)?;
-        let secret = kept.clone().map_or_else(Secret::generate, Ok)?;
-        if kept.is_none() {
-            // Safe on disk before anything is encrypted with it.
-            secret.keep(&site.secret)?;
-        }
-        let settings = settings(context, access, &site, &secret);
-        let engine = ResticEngine::init(Arc::clone(&destination.blobs), settings)?;
+    fn make(context: &Context, site: Site, destination: Destination) -> engine_api::Result<Self> {
+        let secret = match known_secret(&site)? {
+            Some(secret) => secret,
+            None => {
+                let secret = Secret::generate()?;
+                // Safe on disk before anything is encrypted with it.
+                secret.keep(&site.secret)?;
+                secret
+            }
+        };
+        let engine = ResticEngine::init(Arc::clone(&destination.blobs), settings(context, &site, &secret))?;
         remember(&site)?;
         Ok(Self {
             engine,
@@ -171,17 +154,9 @@ fn connect(site: &Site, create: bool) -> Result<Destination, StoreError> {
     }
 }
 
-/// The destination, where it must be there already.
-fn reach(site: &Site) -> engine_api::Result<Destination> {
-    match connect(site, false) {
-        Err(error) if error.is_not_found() => Err(missing(site).into()),
-        other => Ok(other?),
-    }
-}
-
 /// The password, where one is known. A file that the caller named must be there.
-fn known_secret(access: &Access, site: &Site) -> Result<Option<Secret>> {
-    match &access.password_file {
+fn known_secret(site: &Site) -> Result<Option<Secret>> {
+    match &site.access.password_file {
         Some(file) => Secret::read(file).map(Some),
         None => Secret::read_if_there(&site.secret),
     }
@@ -191,11 +166,11 @@ pub(crate) fn password(secret: &Secret) -> Password {
     Password::new(secret.reveal().to_owned())
 }
 
-fn settings(context: &Context, access: &Access, site: &Site, secret: &Secret) -> Settings {
+fn settings(context: &Context, site: &Site, secret: &Secret) -> Settings {
     let mut settings = Settings::new(password(secret));
     settings.cache = Some(site.cache.clone());
-    settings.compression = access.compression;
-    settings.retry_lock = access.retry_lock;
+    settings.compression = site.access.compression;
+    settings.retry_lock = site.access.retry_lock;
     settings.host.clone_from(&context.host);
     settings.user.clone_from(&context.user);
     settings.zone = context.zone.clone();

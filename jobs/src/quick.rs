@@ -63,9 +63,9 @@ impl QuickBackup {
         };
         let selection = lists::guard(context, selection, &self.paths, site.folder())?;
         let (repository, made) = if self.dry_run {
-            (Repository::open(context, &self.access)?, false)
+            (Repository::open_at(context, site)?, false)
         } else {
-            Repository::open_or_init(context, &self.access)?
+            Repository::open_or_init(context, site)?
         };
         let request = BackupRequest {
             selection,

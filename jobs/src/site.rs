@@ -65,8 +65,8 @@ pub struct Site {
     pub selector: String,
     /// The snapshots that are meant when none is named: a job's own, or all.
     pub filter: SnapshotFilter,
-    /// The job, where it is one's.
-    pub job: Option<Job>,
+    /// How it is opened.
+    pub(crate) access: Access,
     pub(crate) cache: PathBuf,
     /// Says where a repository was seen last, so that a missing one is not taken for a new one.
     pub(crate) origin: PathBuf,
@@ -78,22 +78,20 @@ impl Site {
     /// # Errors
     /// When there is no such job, or its record cannot be used.
     pub fn find(context: &Context, access: &Access) -> Result<Self> {
-        let mut site = match &access.which {
-            Which::Job(name) => Self::of_job(context, catalog::job(context, name)?),
-            Which::Folder(folder) => Self::of_folder(context, folder),
-        };
-        if let Some(file) = &access.password_file {
-            site.secret.clone_from(file);
+        match &access.which {
+            Which::Job(name) => Ok(Self::of_job(context, catalog::job(context, name)?, access)),
+            Which::Folder(folder) => Ok(Self::of_folder(context, folder, access)),
         }
-        Ok(site)
     }
 
-    fn of_job(context: &Context, job: Job) -> Self {
+    /// That of a job as it was read.
+    pub(crate) fn of_job(context: &Context, job: Job, access: &Access) -> Self {
         let (layout, name) = (&context.layout, &job.name);
+        let kept = layout.restic_password(name);
         Self {
             place: job.place.clone(),
             location: job.location(),
-            secret: layout.restic_password(name),
+            secret: access.password_file.clone().unwrap_or(kept),
             selector: format!("-b {name}"),
             filter: SnapshotFilter {
                 host: Some(context.host.clone()),
@@ -102,23 +100,24 @@ impl Site {
             },
             cache: layout.restic_cache.join(name.as_str()),
             origin: layout.status.join(format!("repository-{name}")),
-            job: Some(job),
+            access: access.clone(),
         }
     }
 
-    fn of_folder(context: &Context, folder: &Path) -> Self {
+    fn of_folder(context: &Context, folder: &Path, access: &Access) -> Self {
         let layout = &context.layout;
         let key = file_name_for(&paths::real(folder));
+        let kept = layout.secrets.join(format!("repository_{key}"));
         Self {
             place: Place::Local(folder.to_owned()),
             location: folder.display().to_string(),
-            secret: layout.secrets.join(format!("repository_{key}")),
+            secret: access.password_file.clone().unwrap_or(kept),
             selector: format!("--repo {}", folder.display()),
             filter: SnapshotFilter::default(),
-            job: None,
             // Restic keeps the caches of any number of repositories side by side, each under its id.
             cache: layout.restic_cache.join("repositories"),
             origin: layout.status.join(format!("repository_{key}")),
+            access: access.clone(),
         }
     }
 

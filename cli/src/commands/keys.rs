@@ -87,10 +87,9 @@ fn add(app: &App, repository: &RepoArgs, file: Option<PathBuf>) -> Outcome {
 }
 
 fn passwd(app: &App, repository: &RepoArgs, file: Option<PathBuf>) -> Outcome {
-    let access = repository.access()?;
     let secret = file.as_deref().map(Secret::read).transpose()?;
-    let repository = Repository::open(&app.context, &access)?;
-    let kept = repository.change_password(&app.context, &access, secret)?;
+    let repository = open(app, repository)?;
+    let kept = repository.change_password(&app.context, secret)?;
     match &kept {
         Some(path) => app.output.line(&format!(
             "The password is changed; the new one is kept in {}",

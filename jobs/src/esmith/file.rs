@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use jiff::Zoned;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::database::{Database, Misfit};
@@ -79,7 +79,7 @@ impl DatabaseFile {
         let mut after = before.clone();
         let result = change(&mut after)?;
         if after != before {
-            let now = Zoned::now().with_time_zone(self.zone.clone());
+            let now = Timestamp::now().to_zoned(self.zone.clone());
             let updated = now.strftime("%a %b %e %H:%M:%S %Y").to_string();
             atomic::replace(&self.path, 0o640, &after.to_bytes(&updated))?;
         }

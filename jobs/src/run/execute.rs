@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use engine_api::retention::{GroupBy, Keep};
 use engine_api::{BackupRequest, ForgetRequest, PruneRequest};
-use jiff::Zoned;
+use jiff::Timestamp;
 
 use super::files::{self, Log};
 use super::{DiskUsage, Plan, RunReport, Step, Watcher, prunes_on};
 use crate::lists;
 use crate::open::Repository;
 use crate::record::Retention;
+use crate::site::Site;
 use crate::status::Status;
 
 /// The share of the repository that may be unneeded after a prune, as restic has it.
@@ -22,7 +23,7 @@ impl Plan<'_> {
     /// Whatever fails is in the report, with what had been done until then.
     #[must_use]
     pub fn execute(self, watcher: &dyn Watcher) -> RunReport {
-        let started = Zoned::now().with_time_zone(self.context.zone.clone());
+        let started = Timestamp::now().to_zoned(self.context.zone.clone());
         let log = (!self.options.dry_run).then(|| Log::open(&self.context.layout, &self.job.name, &started, watcher));
         let watcher: &dyn Watcher = log.as_ref().map_or(watcher, |log| log as &dyn Watcher);
         let clock = Instant::now();
@@ -59,13 +60,13 @@ impl Plan<'_> {
     }
 
     fn work(&self, watcher: &dyn Watcher, report: &mut RunReport) -> engine_api::Result<()> {
-        let (context, access) = (self.context, &self.options.access);
-        let site = crate::site::Site::find(context, access)?;
+        let context = self.context;
+        let site = Site::of_job(context, self.job.clone(), &self.options.access);
         let selection = lists::of_job(context, &self.job.name, site.folder())?;
         let repository = if self.options.dry_run {
-            Repository::open(context, access)?
+            Repository::open_at(context, site)?
         } else {
-            let (repository, made) = Repository::open_or_init(context, access)?;
+            let (repository, made) = Repository::open_or_init(context, site)?;
             if made {
                 watcher.step(&Step::NewRepository { site: &repository.site });
             }
@@ -132,7 +133,7 @@ impl Plan<'_> {
         if let Some(error) = &report.error {
             watcher.step(&Step::Failed { error });
         }
-        let at = Zoned::now().with_time_zone(self.context.zone.clone());
+        let at = Timestamp::now().to_zoned(self.context.zone.clone());
         watcher.step(&Step::Ended { report, at: &at });
         if let Some(usage) = &report.usage {
             watcher.step(&Step::Usage { usage });

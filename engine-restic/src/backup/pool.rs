@@ -157,7 +157,7 @@ impl Pool {
             return;
         }
         let finished = match task {
-            Task::File(task) => read_file(task, self, context, tools),
+            Task::File(task) => read_file(*task, self, context, tools),
             Task::Chunk(task) => save_chunk(task, self, context, tools),
         };
         match finished {
@@ -170,7 +170,7 @@ impl Pool {
 }
 
 enum Task {
-    File(FileTask),
+    File(Box<FileTask>),
     Chunk(ChunkTask),
 }
 
@@ -182,7 +182,7 @@ impl Queues {
         }
         select! {
             recv(self.chunks) -> task => task.ok().map(Task::Chunk),
-            recv(self.files) -> task => task.ok().map(Task::File),
+            recv(self.files) -> task => task.ok().map(|task| Task::File(Box::new(task))),
             recv(self.stop) -> _ => None,
         }
     }

@@ -58,7 +58,10 @@ impl Scanner {
     /// Moves the window on by a byte: shifts, reduces, and takes the byte that leaves back out.
     fn roll(&self, fingerprint: u64, leaving: u8, entering: u8) -> u64 {
         let added = u64::from(entering) ^ lookup(&self.leave, leaving);
-        // Below 256, because the fingerprint is of degree 52 at the most.
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "the fingerprint is of degree 52 at the most: this is a byte"
+        )]
         let top = (fingerprint >> SHIFT) as u8;
         ((fingerprint << 8) ^ added) ^ lookup(&self.reduce, top)
     }

@@ -56,7 +56,7 @@ impl<'s, R: Read> Chunks<'s, R> {
                     ReadChunk::Chunk
                 });
             }
-            let missing = want.saturating_sub(buffer.len()).max(STEP).min(MAX + STEP);
+            let missing = want.saturating_sub(buffer.len()).clamp(STEP, MAX + STEP);
             want += STEP;
             // Grown by what is needed, not doubled: there are many of these buffers.
             buffer.reserve_exact(missing + 32);

@@ -35,8 +35,8 @@ fn quote_rare(character: char, out: &mut Vec<u8>) {
     let code = u32::from(character);
     let _ = match code {
         _ if is_printable(character) => write!(out, "{character}"),
-        ..0x80 => write!(out, "\\x{code:02x}"),
-        ..0x1_0000 => write!(out, "\\u{code:04x}"),
+        0..=0x7f => write!(out, "\\x{code:02x}"),
+        0x80..=0xffff => write!(out, "\\u{code:04x}"),
         _ => write!(out, "\\U{code:08x}"),
     };
 }

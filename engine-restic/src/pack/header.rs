@@ -5,6 +5,9 @@ use crate::format::BlobKind;
 /// Bytes at the end of a pack that hold the length of its sealed header.
 pub const HEADER_LENGTH: usize = 4;
 
+/// What sealing adds to a blob.
+#[allow(clippy::cast_possible_truncation, reason = "it is 32")]
+const SEALING: u32 = OVERHEAD as u32;
 const PLAIN_ENTRY: usize = 1 + 4 + 32;
 const COMPRESSED_ENTRY: usize = 1 + 4 + 4 + 32;
 
@@ -28,7 +31,7 @@ impl PackedBlob {
     pub const fn plain_length(&self) -> u32 {
         match self.uncompressed {
             Some(length) => length,
-            None => self.length.saturating_sub(OVERHEAD as u32),
+            None => self.length.saturating_sub(SEALING),
         }
     }
 

@@ -4,4 +4,4 @@ mod header;
 mod writer;
 
 pub use header::{HEADER_LENGTH, PackedBlob, entry_size, parse_header};
-pub use writer::{PackWriter, SealedPack};
+pub use writer::PackWriter;

@@ -89,7 +89,8 @@ fn a_lost_index_is_built_from_the_packs() {
 
 #[test]
 fn whatever_is_damaged_the_rest_is_saved() {
-    let damages: [(&str, fn(&Memory, &str)); 5] = [
+    type Damage = fn(&Memory, &str);
+    let damages: [(&str, Damage); 5] = [
         ("deleted", delete),
         ("truncated", truncate),
         ("flipped in front", |store, name| flip(store, name, 1)),

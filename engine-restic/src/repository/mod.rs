@@ -19,7 +19,7 @@ use cache::Cache;
 pub use codec::{Opener, Sealer};
 pub use files::FileKind;
 pub use keys::{KeyInfo, now};
-pub use save::{BlobSaver, SaveTotals, Saved};
+pub use save::{BlobSaver, SaveTotals};
 pub use settings::{Compression, Settings};
 
 use crate::Id;

@@ -24,7 +24,7 @@ impl Holdfast {
 
     fn command(&self, place: &Place<'_>, arguments: &[&str]) -> Command {
         let mut command = command(&self.program, place);
-        command.args(arguments);
+        command.env("HOLDFAST_ROOT", &place.home).args(arguments);
         command
     }
 }

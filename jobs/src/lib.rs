@@ -4,6 +4,26 @@
 //! This is what the commands call, and what a program that embeds Holdfast calls. Nothing here prints, ends the process
 //! or reads its environment: a [`Context`] says where things are, a [`Watcher`] or
 //! [`Progress`](engine_api::Progress) hears what happens, and results are values.
+//!
+//! ```no_run
+//! use engine_api::Silent;
+//! use jobs::{Access, Context, Layout, QuickBackup, Surroundings, Which};
+//!
+//! # fn main() -> engine_api::Result<()> {
+//! let surroundings = Surroundings { root: Some("/srv/app/holdfast".into()), ..Surroundings::default() };
+//! let context = Context {
+//!     layout: Layout::find(&surroundings)?,
+//!     host: "app1".into(),
+//!     user: "app".into(),
+//!     zone: jiff::tz::TimeZone::UTC,
+//! };
+//! let access = Access::to(Which::Folder("/mnt/backup".into()));
+//! let backup = QuickBackup::of(vec!["/srv/app/data".into()], access);
+//! let report = backup.run(&context, &Silent)?;
+//! assert!(report.backup.problems.is_empty());
+//! # Ok(())
+//! # }
+//! ```
 
 mod atomic;
 pub mod catalog;

@@ -48,6 +48,22 @@ pub struct QuickReport {
 }
 
 impl QuickBackup {
+    /// A plain backup of these paths.
+    #[must_use]
+    pub fn of(paths: Vec<PathBuf>, access: Access) -> Self {
+        Self {
+            access,
+            paths,
+            excludes: Vec::new(),
+            exclude_caches: false,
+            one_file_system: false,
+            tags: Vec::new(),
+            force_read: false,
+            dry_run: false,
+            estimate: false,
+        }
+    }
+
     /// Makes the backup; the repository too, with a password of its own, if there is none.
     ///
     /// # Errors

@@ -112,6 +112,7 @@ impl Repository {
 fn describe(host: &str, tags: &[String]) -> String {
     match tags {
         [] => host.to_owned(),
-        tags => format!("{host} with {}", tags.join(", ")),
+        [tag] => format!("{host} with the tag {tag}"),
+        tags => format!("{host} with the tags {}", tags.join(", ")),
     }
 }

@@ -260,7 +260,7 @@ pub struct CatArgs {
     #[command(flatten)]
     pub repository: RepoArgs,
     /// Which snapshot (the latest without), and the file
-    #[arg(value_name = "SNAPSHOT] [PATH", required = true, num_args = 1..=2)]
+    #[arg(value_name = "SNAPSHOT] [PATH")]
     pub words: Vec<OsString>,
     #[command(flatten)]
     pub filter: Filter,

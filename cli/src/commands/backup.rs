@@ -54,8 +54,6 @@ fn execute(app: &App, name: &JobName, options: RunOptions, command: &str) -> Out
 
 fn quick(app: &App, args: &BackupArgs, access: Access) -> Outcome {
     let backup = QuickBackup {
-        access,
-        paths: args.absolute_paths(),
         excludes: excludes(args)?,
         exclude_caches: args.exclude_caches,
         one_file_system: args.one_file_system,
@@ -63,6 +61,7 @@ fn quick(app: &App, args: &BackupArgs, access: Access) -> Outcome {
         force_read: args.force,
         dry_run: args.dry_run,
         estimate: estimates(app),
+        ..QuickBackup::of(args.absolute_paths(), access)
     };
     let listener = app.listener();
     let report = backup.run(&app.context, &listener)?;

@@ -133,7 +133,8 @@ pub struct CheckRequest {
 pub struct RepairRequest {
     /// Build the index again from what is stored.
     pub index: bool,
-    /// Write snapshots that lost data again, with what is left of them.
+    /// Write snapshots that lost data again, with what is left of them. To know what is lost, all stored data is read, and
+    /// the index is mended first.
     pub snapshots: bool,
     /// Also forget the damaged snapshots that were written again.
     pub forget: bool,

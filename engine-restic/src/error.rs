@@ -194,7 +194,7 @@ impl Failure for Error {
                 "check the password file of the backup; without a password of one of its keys nothing in a repository can be read"
             }
             Self::Damaged { .. } | Self::Missing { .. } => {
-                "run `holdfast check --read-data` for a list of what is damaged, then `holdfast repair`"
+                "run `holdfast check --read-data` for a list of what is damaged, then `holdfast repair snapshots`"
             }
             Self::Locked { .. } => "wait for it to end; if that process is gone, `holdfast unlock` removes its lock",
             Self::LockLost => "run the command again; the repository is good",

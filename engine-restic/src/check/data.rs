@@ -38,7 +38,8 @@ pub fn read(
     let bytes = AtomicU64::new(0);
     parallel::each_with(
         packs,
-        repository.read_threads(),
+        // One more than can work at once, so that one of them may wait for the disk.
+        repository.read_threads() + 1,
         || PackReader::new(repository, lost.index),
         |reader, number| {
             if progress.cancelled() {
@@ -101,7 +102,7 @@ fn check(
 fn tell(object: &str, wrong: &Wrong, lost: &Lost<'_>, findings: &Findings) {
     let count = wrong.blobs.len();
     for what in &wrong.pack {
-        let message = format!("{what}; {count} of its blobs are spoiled, `holdfast repair` saves the rest");
+        let message = format!("{what}; {count} of its blobs are spoiled, `holdfast repair snapshots` saves the rest");
         findings.error(object.to_owned(), &message);
     }
     for (location, why) in &wrong.blobs {

@@ -66,7 +66,7 @@ impl Harm {
         let named: Vec<String> = self.named.iter().map(|path| path.display().to_string()).collect();
         format!(
             "{} files have lost content and {} folders their listing, such as {}; a new backup saves again what still is there, \
-             `holdfast repair` writes the snapshot anew with what is left",
+             `holdfast repair snapshots` writes the snapshot anew with what is left",
             self.files,
             self.folders,
             named.join(", ")

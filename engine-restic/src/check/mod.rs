@@ -78,8 +78,7 @@ fn load_snapshots(repository: &Repository, findings: &Findings) -> Result<Vec<St
             // Somebody forgot it since it was listed.
             Err(error) if error.is_not_found() => {}
             Err(error) if error.is_of_one_object() => {
-                let what =
-                    "it cannot be restored; `holdfast repair --forget` removes it, other snapshots are not affected";
+                let what = "it cannot be restored; `holdfast repair snapshots --forget` removes it, other snapshots are not affected";
                 findings.error(FileKind::Snapshot.object(id), &format!("{}: {what}", error.chain()));
             }
             Err(error) => return Err(error),
@@ -107,11 +106,11 @@ fn load_index(
         contradicted,
     } = index::load_tolerant(&repository.without_cache())?;
     for (id, error) in damaged {
-        let what = "`holdfast repair --index` builds it again from the packs";
+        let what = "`holdfast repair index` builds it again from the packs";
         findings.error(FileKind::Index.object(id), &format!("{}: {what}", error.chain()));
     }
     for pack in contradicted {
-        let what = "index files contradict each other about it: `holdfast repair --index` asks the pack itself";
+        let what = "index files contradict each other about it: `holdfast repair index` asks the pack itself";
         findings.error(FileKind::Pack.object(pack), what);
     }
     for file in files.iter().filter(|file| !file.repeated.is_empty()) {

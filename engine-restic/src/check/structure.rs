@@ -24,7 +24,8 @@ pub fn packs(index: &Index, inventory: &Inventory, findings: &Findings) {
                 .map(|id| FileKind::Pack.object(id))
                 .unwrap_or_default()
         };
-        let what = "bring it back if there is a copy of it somewhere, else `holdfast repair` saves what is left";
+        let what =
+            "bring it back if there is a copy of it somewhere, else `holdfast repair snapshots` saves what is left";
         match pack.size {
             None => findings.error(object(), &format!("it is not there: {what}")),
             Some(size) if !pack.is_sound() => {
@@ -80,7 +81,7 @@ pub fn trees(
                 }
                 findings.error(
                     object,
-                    &format!("{}; `holdfast repair` saves what is left", error.chain()),
+                    &format!("{}; `holdfast repair snapshots` saves what is left", error.chain()),
                 );
             }
             Err(error) => return Err(error),
@@ -120,7 +121,7 @@ fn file_fault(node: &NodeRefs<'_>, index: &Index) -> Option<String> {
     let first = missing.next()?;
     let count = 1 + missing.count();
     Some(format!(
-        "file `{}` has {count} of {} chunks in no index, data blob {first} first: `holdfast repair --index` finds them if \
+        "file `{}` has {count} of {} chunks in no index, data blob {first} first: `holdfast repair index` finds them if \
          their packs are there",
         node.name,
         content.len()

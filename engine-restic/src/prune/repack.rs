@@ -17,6 +17,8 @@ use crate::repository::{BlobSaver, Opener, Repository, SaveTotals, Sealer};
 
 /// Bytes between two needed blobs that are rather read than left out.
 const GAP: u32 = 256 << 10;
+/// Bytes that are read at once, unless one blob is longer.
+const STRETCH: u32 = 8 << 20;
 
 /// Moves what the plan says; when it returns, new packs and index files hold all of it.
 pub fn run(
@@ -147,9 +149,46 @@ impl<'r> Mover<'r> {
 }
 
 /// The blobs, which are in order, in runs that are read at once.
-fn stretches(blobs: &[PackedBlob]) -> impl Iterator<Item = &[PackedBlob]> {
-    blobs.chunk_by(|before, after| {
-        let end = before.offset.saturating_add(before.length);
-        after.offset.saturating_sub(end) <= GAP
+fn stretches(mut blobs: &[PackedBlob]) -> impl Iterator<Item = &[PackedBlob]> {
+    std::iter::from_fn(move || {
+        let begin = blobs.first()?.offset;
+        let mut end = begin;
+        let is_near = |blob: &&PackedBlob| {
+            let new_end = blob.offset.saturating_add(blob.length);
+            let near = blob.offset.saturating_sub(end) <= GAP && (end == begin || new_end - begin <= STRETCH);
+            end = new_end;
+            near
+        };
+        let count = blobs.iter().take_while(is_near).count();
+        let (stretch, rest) = blobs.split_at_checked(count)?;
+        blobs = rest;
+        Some(stretch)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blobs_that_lie_near_are_read_at_once() {
+        let blob = |offset, length| PackedBlob {
+            id: Id::of(b""),
+            kind: BlobKind::Data,
+            offset,
+            length,
+            uncompressed: None,
+        };
+        let blobs = [
+            blob(0, 10),
+            blob(10 + GAP, 10),
+            blob(21 + 2 * GAP, STRETCH + 1),
+            blob(22 + 2 * GAP + STRETCH, STRETCH / 2),
+            blob(22 + 2 * GAP + STRETCH + STRETCH / 2, STRETCH / 2),
+            blob(22 + 2 * GAP + 2 * STRETCH, 1),
+        ];
+        let lengths: Vec<usize> = stretches(&blobs).map(<[PackedBlob]>::len).collect();
+        assert_eq!(lengths, [2, 1, 2, 1]);
+        assert_eq!(stretches(&[]).count(), 0);
+    }
 }

@@ -206,6 +206,58 @@ fn one_copy_of_each_blob_is_kept() {
     assert_restic_agrees(&model.store);
 }
 
+/// Old programs put listings and file content into one pack, and did not compress.
+#[test]
+fn mixed_packs_are_sorted_and_listings_compressed() {
+    use crate::format::{BlobKind, IndexWriter};
+    use crate::pack::PackWriter;
+    use crate::repository::FileKind;
+
+    let model = model(2);
+    let repository = model.engine.repository();
+    let (index, files) = crate::index::load(&repository).unwrap();
+    let mut writer = PackWriter::new(Vec::new(), 0);
+    for location in index.iter() {
+        let (id, kind) = (location.blob.id, location.blob.kind);
+        let plain = repository.read_blob(&index, kind, id).unwrap();
+        writer.add(id, kind, &repository.seal(&plain), None).unwrap();
+    }
+    let old = model.store.names("data");
+    let (pack, blobs) = repository.write_pack(writer);
+    let mut list = IndexWriter::new();
+    list.add(&pack, &blobs);
+    repository.write_file(FileKind::Index, &list.finish()).unwrap();
+    files
+        .iter()
+        .for_each(|id| repository.remove(FileKind::Index, *id).unwrap());
+    old.iter().for_each(|name| model.store.change(name, |_| None));
+    model.assert_good(&model.engine);
+
+    let report = prune(&model.engine, 1.0).unwrap();
+    assert_eq!(report.packs_repacked, 1);
+    let (index, _) = crate::index::load(&repository).unwrap();
+    assert_eq!(index.pack_count(), 2);
+    let trees = |blob: &crate::index::Location| blob.blob.kind == BlobKind::Tree;
+    assert!(index.iter().filter(trees).all(|tree| tree.blob.uncompressed.is_some()));
+    model.assert_good(&model.engine);
+    assert_eq!(prune(&model.engine, 1.0).unwrap().packs_repacked, 0);
+    assert_restic_agrees(&model.store);
+}
+
+/// Many small packs become few, and stay so.
+#[test]
+fn many_small_packs_are_put_together() {
+    let model = model(11);
+    assert_eq!(model.store.names("data").len(), 22);
+    let report = prune(&model.engine, 1.0).unwrap();
+    assert_eq!((report.packs_repacked, report.packs_removed), (22, 0));
+    assert_eq!(model.store.names("data").len(), 2);
+    assert_eq!(model.store.names("index").len(), 1);
+    model.assert_good(&model.engine);
+    assert_eq!(prune(&model.engine, 1.0).unwrap().packs_repacked, 0);
+    assert_restic_agrees(&model.store);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Write(u8, u16),

@@ -84,3 +84,18 @@ impl Repository {
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// What only tests need: packs and blobs as other programs write them.
+#[cfg(test)]
+impl Repository {
+    pub fn seal(&self, plain: &[u8]) -> Vec<u8> {
+        self.key.seal(plain).unwrap()
+    }
+
+    /// Stores a pack; returns its name and what lies in it.
+    pub fn write_pack(&self, pack: crate::pack::PackWriter) -> (Id, Vec<crate::pack::PackedBlob>) {
+        let pack = pack.seal(&self.key).unwrap();
+        self.put(FileKind::Pack, pack.id, &pack.bytes).unwrap();
+        (pack.id, pack.blobs)
+    }
+}

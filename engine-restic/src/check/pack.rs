@@ -64,11 +64,11 @@ impl<'r> PackReader<'r> {
         Ok(wrong)
     }
 
-    /// Whether nothing is wrong with the pack.
+    /// Whether nothing is wrong with the pack; one that cannot be read now is an error, for it may be good.
     pub fn is_good(&mut self, id: Id, number: PackNumber, size: u64) -> Result<bool> {
         match self.read(id, number, size) {
             Ok(wrong) => Ok(wrong.is_empty()),
-            Err(error) if error.is_of_one_object() => Ok(false),
+            Err(error) if error.is_loss() => Ok(false),
             Err(error) => Err(error),
         }
     }

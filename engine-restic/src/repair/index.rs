@@ -89,7 +89,7 @@ fn read_headers(repair: &Repair<'_>, state: &mut State) -> Result<()> {
         |(id, size)| {
             repair.stop_if_cancelled()?;
             match repair.bare.read_header(*id, *size) {
-                Err(error) if error.is_of_one_object() => Ok(Err(error)),
+                Err(error) if error.is_loss() => Ok(Err(error)),
                 header => header.map(Ok),
             }
         },

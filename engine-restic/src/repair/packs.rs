@@ -148,7 +148,7 @@ impl Salvage<'_> {
                 let repository = self.repair.repository;
                 match repository.read_blob_with(&mut self.opener, self.index, blob.kind, blob.id) {
                     Ok(plain) => plain,
-                    Err(error) if error.is_of_one_object() => return Ok(false),
+                    Err(error) if error.is_loss() => return Ok(false),
                     Err(error) => return Err(error),
                 }
             }
@@ -172,7 +172,7 @@ impl Salvage<'_> {
         });
         match opened {
             Ok(plain) => Ok(Some(plain)),
-            Err(error) if error.is_of_one_object() => Ok(None),
+            Err(error) if error.is_loss() => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -192,6 +192,22 @@ fn a_repository_without_any_pack_is_not_touched() {
     assert_eq!(store.names(""), before);
 }
 
+/// What cannot be read now may be good: it is named, and nothing is touched.
+#[test]
+fn a_pack_that_cannot_be_read_is_no_damaged_one() {
+    let model = model();
+    for victim in model.store.names("data") {
+        let (store, engine) = model.on(model.store.copy());
+        store.fail_to_read(&victim);
+        assert!(errors(&engine) > 0);
+        let before = store.names("");
+        let error = repair(&engine).unwrap_err();
+        assert_eq!(error.kind(), engine_api::ErrorKind::Storage);
+        assert!(error.to_string().contains(&victim), "{}", error.chain());
+        assert_eq!(store.names(""), before);
+    }
+}
+
 /// Every storage call fails from some point on: the next run mends as much as one that was not interrupted.
 #[test]
 fn it_may_die_at_any_call() {

@@ -18,6 +18,8 @@ pub struct Memory {
     kind: StoreErrorKind,
     /// Whether writes alone count and fail.
     writes_only: bool,
+    /// An object that cannot be read.
+    unreadable: Mutex<Option<String>>,
 }
 
 impl Memory {
@@ -32,6 +34,7 @@ impl Memory {
             dead_from: AtomicU64::new(u64::MAX),
             kind: StoreErrorKind::Vanished,
             writes_only: false,
+            unreadable: Mutex::default(),
         }
     }
 
@@ -47,6 +50,11 @@ impl Memory {
     /// Fails from the n-th call from now on.
     pub fn die_in(&self, n: u64) {
         self.dead_from.store(self.calls() + n, Ordering::SeqCst);
+    }
+
+    /// Fails to read this object, as a disk with a bad sector does.
+    pub fn fail_to_read(&self, name: &str) {
+        *lock(&self.unreadable) = Some(name.to_owned());
     }
 
     /// Works again.
@@ -137,6 +145,9 @@ impl Memory {
     ) -> Result<T, StoreError> {
         let name = key.to_string();
         self.pass(operation, &name, false)?;
+        if lock(&self.unreadable).as_ref() == Some(&name) {
+            return Err(error(operation, &name, StoreErrorKind::Other));
+        }
         let objects = lock(&self.objects);
         let bytes = objects.get(key);
         let bytes = bytes.ok_or_else(|| error(operation, &name, StoreErrorKind::NotFound))?;

@@ -56,7 +56,8 @@ pub fn load_all(repository: &Repository) -> Result<(Vec<Stored>, Vec<Unreadable>
             Ok(())
         },
     )?;
-    good.sort_by_key(|stored| (stored.snapshot.time, stored.id));
+    // A snapshot that was mended has the time of the damaged one and is the better of the two.
+    good.sort_by_key(|stored| (stored.snapshot.time, stored.file.original.is_some(), stored.id));
     bad.sort_by_key(|unreadable| unreadable.id);
     Ok((good, bad))
 }

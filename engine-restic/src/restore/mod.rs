@@ -67,10 +67,11 @@ pub fn run(engine: &ResticEngine, request: &RestoreRequest, progress: &dyn Progr
     let index = engine.index(&repository)?;
     let selected = Selected::new(&request.paths, &stored.snapshot.paths);
     selected.check_exist(&repository, &index, &stored)?;
+    let mut empty = None;
     let context = Context {
         repository: &repository,
         index,
-        target: open_target(request)?,
+        target: open_target(request, &mut empty)?,
         overwrite: request.overwrite,
         delete_extra: request.delete_extra,
         dry_run: request.dry_run,
@@ -97,12 +98,17 @@ pub fn run(engine: &ResticEngine, request: &RestoreRequest, progress: &dyn Progr
     Ok(report)
 }
 
-fn open_target(request: &RestoreRequest) -> Result<Target> {
+/// The folder to restore into. A dry run makes none: where there is none, it compares with an empty one.
+fn open_target(request: &RestoreRequest, empty: &mut Option<tempfile::TempDir>) -> Result<Target> {
     let options = TargetOptions {
         create: !request.dry_run,
         sparse: request.sparse,
         ..TargetOptions::default()
     };
+    if request.dry_run && !request.target.exists() {
+        let folder = tempfile::tempdir().map_err(|error| Error::Usage(format!("cannot make a folder: {error}")))?;
+        return Ok(Target::open(empty.insert(folder).path(), options)?);
+    }
     Ok(Target::open(&request.target, options)?)
 }
 

@@ -17,6 +17,8 @@ mod error;
 mod find;
 mod forget;
 mod format;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod id;
 mod index;
 mod inventory;

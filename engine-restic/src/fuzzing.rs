@@ -34,7 +34,9 @@ pub fn pack_header(bytes: &[u8]) {
 
 /// Any other file: the first byte chooses the kind.
 pub fn file(bytes: &[u8]) {
-    let Some((kind, bytes)) = bytes.split_first() else { return };
+    let Some((kind, bytes)) = bytes.split_first() else {
+        return;
+    };
     match kind % 6 {
         0 => drop(serde_json::from_slice::<IndexFile>(bytes)),
         1 => drop(serde_json::from_slice::<KeyFile>(bytes)),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use engine_api::{Metadata, Timestamp};
+use engine_api::{EntryKind, Metadata, Timestamp};
 use fstree::TargetFile;
 
 /// Files of a batch at the most.
@@ -19,13 +19,23 @@ const MOST_OPEN: usize = 300;
 pub struct Batch {
     pub files: Vec<FileItem>,
     pub wants: Vec<Want>,
-    /// Names of files that are written in this batch or were before: existing, new.
-    pub links: Vec<(PathBuf, PathBuf)>,
+    /// Further names of entries that are written in this batch or were before.
+    pub links: Vec<Link>,
     /// Files whose content is right already and whose metadata may not be.
     pub right: Vec<(PathBuf, Metadata)>,
     /// Folders that nothing more is put into, deepest first.
     pub folders: Vec<(PathBuf, Metadata)>,
     open: usize,
+}
+
+/// Another name of an entry.
+pub struct Link {
+    /// Its first name.
+    pub existing: PathBuf,
+    /// The other.
+    pub new: PathBuf,
+    /// What it is.
+    pub kind: EntryKind,
 }
 
 /// A blob that a file wants at a position.

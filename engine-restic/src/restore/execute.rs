@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use engine_api::{Change, EntryKind};
+use engine_api::{Change, EntryKind, Overwrite};
 use fstree::TargetFile;
 
 use super::Context;
-use super::batch::{Batch, FileItem, Handle, Want};
+use super::batch::{Batch, FileItem, Handle, Link, Want};
 use super::blobs::{Piece, pieces};
 use crate::Id;
 use crate::error::{Error, Result};
@@ -47,10 +47,7 @@ pub fn run(context: &Context<'_>, mut batch: Batch) -> Result<()> {
     )?;
     let right: Vec<_> = batch.right.chunks(EMPTY_FILES).collect();
     parallel::each(&right, threads, |files| set_metadata(context, files), |_, ()| Ok(()))?;
-    batch
-        .links
-        .iter()
-        .for_each(|(existing, new)| link(context, existing, new));
+    batch.links.iter().for_each(|one| link(context, one));
     set_metadata(context, &batch.folders)
 }
 
@@ -62,18 +59,20 @@ fn set_metadata(context: &Context<'_>, entries: &[(std::path::PathBuf, engine_ap
     Ok(())
 }
 
-fn link(context: &Context<'_>, existing: &Path, new: &Path) {
+fn link(context: &Context<'_>, link: &Link) {
     if context.dry_run {
         return;
     }
-    let same = |path: &Path| context.target.stat(path).ok().flatten();
-    if let (Some(one), Some(other)) = (same(existing), same(new))
-        && one.same_inode(&other)
-    {
-        return context.counters.finished(new, EntryKind::File, Change::Unchanged, 0);
+    let Link { existing, new, kind } = link;
+    let look = |path: &Path| context.target.stat(path).ok().flatten();
+    if let (Some(one), Some(other)) = (look(existing), look(new)) {
+        let newer = context.overwrite == Overwrite::IfNewer && other.mtime >= one.mtime;
+        if one.same_inode(&other) || newer || context.overwrite == Overwrite::Never {
+            return context.counters.finished(new, *kind, Change::Unchanged, 0);
+        }
     }
     match context.target.hard_link(existing, new) {
-        Ok(()) => context.counters.finished(new, EntryKind::File, Change::New, 0),
+        Ok(()) => context.counters.finished(new, *kind, Change::New, 0),
         Err(error) => context.counters.failed(new, "link", &error),
     }
 }

@@ -10,7 +10,7 @@ use engine_api::{Change, EntryKind, Metadata, Overwrite};
 use fstree::Made;
 
 use super::Context;
-use super::batch::{Batch, FileItem};
+use super::batch::{Batch, FileItem, Link};
 use super::execute::is_lost;
 use super::existing::{Decision, decide};
 use super::select::Part;
@@ -89,7 +89,7 @@ impl Planner<'_, '_> {
             (Part::Above, _) => {}
             (Part::Whole, EntryKind::File) => self.file(node, path),
             (Part::Whole, EntryKind::Socket) => {}
-            (Part::Whole, _) => self.other(&node, &path),
+            (Part::Whole, _) => self.other(&node, path),
         }
         Ok(())
     }
@@ -183,7 +183,18 @@ impl Planner<'_, '_> {
     }
 
     /// Links, devices and pipes are made at once.
-    fn other(&self, node: &Node, path: &Path) {
+    fn other(&mut self, node: &Node, path: PathBuf) {
+        match self.first_name(node, &path) {
+            Some(existing) => self.batch.links.push(Link {
+                existing,
+                new: path,
+                kind: node.metadata.kind,
+            }),
+            None => self.first_other(node, &path),
+        }
+    }
+
+    fn first_other(&self, node: &Node, path: &Path) {
         let there = match self.context.target.stat(path) {
             Ok(there) => there,
             Err(error) => return self.context.counters.failed(path, "look at", &error),
@@ -217,7 +228,11 @@ impl Planner<'_, '_> {
 
     fn file(&mut self, node: Node, path: PathBuf) {
         if let Some(existing) = self.first_name(&node, &path) {
-            self.batch.links.push((existing, path));
+            self.batch.links.push(Link {
+                existing,
+                new: path,
+                kind: EntryKind::File,
+            });
             return;
         }
         let decision = match decide(self.context, &path, &node.metadata, node.content.len()) {

@@ -280,8 +280,12 @@ mod tests {
             let first = model.backup();
             for (name, edit) in edits {
                 let path = model.tree.path().join(&name);
+                // What cannot be done, as below a link that leads nowhere, is no edit.
                 match edit {
-                    0 => model.write(&format!("{name}/x"), b"after"),
+                    0 => {
+                        let _ = std::fs::create_dir_all(&path);
+                        let _ = std::fs::write(path.join("x"), b"after");
+                    }
                     1 => drop(std::fs::remove_dir_all(&path)),
                     _ => {
                         let _ = std::fs::remove_dir_all(&path);

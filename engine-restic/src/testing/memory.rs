@@ -126,6 +126,24 @@ impl Memory {
         }
     }
 
+    /// The storage that a directory holds.
+    pub fn import(dir: &Path) -> Self {
+        let store = Self::new();
+        let mut folders = vec![dir.to_path_buf()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let key = Key::new(path.strip_prefix(dir).unwrap().to_str().unwrap()).unwrap();
+                    lock(&store.objects).insert(key, std::fs::read(path).unwrap());
+                }
+            }
+        }
+        store
+    }
+
     fn pass(&self, operation: &'static str, object: &str, writes: bool) -> Result<(), StoreError> {
         if self.writes_only && !writes {
             return Ok(());

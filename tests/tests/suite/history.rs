@@ -33,7 +33,8 @@ fn differences_are_those_that_were_made() {
         ControlFlow::Continue(())
     };
     repository.engine.diff(&first, &second, None, each).unwrap();
-    found.retain(|(path, _)| path != &folder);
+    // The folders above the tree are not ours alone.
+    found.retain(|(path, _)| path.starts_with(&bench.tree) && path != &folder);
     let wanted: Vec<(PathBuf, DiffKind)> = [
         ("added", DiffKind::Added),
         ("file-00001", DiffKind::Removed),
@@ -86,7 +87,8 @@ fn a_path_is_found_in_the_snapshots_that_have_it() {
 /// The same policy over the same snapshots keeps the same ones as restic does.
 #[test]
 fn forgetting_keeps_what_restic_keeps() {
-    let program = need!(restic::newest(), "restic is not installed");
+    // Before that, a rule that was not used up did not keep the oldest.
+    let program = need!(restic::at_least(&[0, 17]), "no restic of 0.17 or newer is here");
     let bench = Bench::new();
     std::fs::write(bench.tree.join("file"), b"x").unwrap();
     let restic = bench.restic_init(&program);

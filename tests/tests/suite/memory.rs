@@ -34,6 +34,10 @@ fn peak(repository: &Path, operation: &str, path: Option<&Path>) -> u64 {
 const SMALL: u64 = 256;
 const LARGE: u64 = 1024;
 
+/// How many buffers are full at the worst moment differs from run to run, in KiB. Between 128 MiB and 4 GiB of noise the
+/// peak was between 118 and 142 MB.
+const CHANCE: u64 = 40 << 10;
+
 #[test]
 fn a_large_file_takes_no_more_than_a_small_one() {
     let bench = Bench::new();
@@ -59,8 +63,8 @@ fn a_large_file_takes_no_more_than_a_small_one() {
     write(LARGE);
     let large = measure();
     println!("{SMALL} MiB: {small:?} KiB to save and to restore; {LARGE} MiB: {large:?} KiB");
-    assert!(large.0 < small.0 + 24 * 1024, "{small:?} became {large:?} KiB");
-    assert!(large.1 < small.1 + 24 * 1024, "{small:?} became {large:?} KiB");
+    assert!(large.0 < small.0 + CHANCE, "{small:?} became {large:?} KiB");
+    assert!(large.1 < small.1 + CHANCE, "{small:?} became {large:?} KiB");
 }
 
 #[test]
@@ -81,9 +85,9 @@ fn a_large_hole_takes_neither_memory_nor_room() {
     assert!(blocks < 2048, "the hole takes {blocks} blocks");
 }
 
-/// Bytes of memory for each file beyond the first of these numbers, up to the second.
-const FEW: u64 = 20_000;
-const MANY: u64 = 120_000;
+/// Files of a kilobyte; the first of these numbers fills queues and buffers, the memory beyond it is for the files.
+const FEW: u64 = 120_000;
+const MANY: u64 = 220_000;
 
 /// Every file of the test is a blob of its own, which the index may take so much for.
 const INDEX: u64 = 64;
@@ -97,7 +101,12 @@ fn many_files_take_little_each() {
             if number % 500 == 0 {
                 fs::create_dir_all(&folder).unwrap();
             }
-            fs::write(folder.join(format!("file-{number}")), number.to_string()).unwrap();
+            // As small as mails are; many thousands of them fill a pack.
+            fs::write(
+                folder.join(format!("file-{number}")),
+                Random::new(number + 1).noise(1000),
+            )
+            .unwrap();
         }
     };
     let measure = |name: &str| {

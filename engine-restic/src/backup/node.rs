@@ -6,10 +6,10 @@ use fstree::{Found, Names, Stat};
 use crate::format::Node;
 
 /// A node as restic would make it: access times are not saved, for they change without anybody caring; folders and
-/// pipes carry no count of links.
+/// pipes carry no count of links, unless a pipe has several names, which restic would forget.
 pub fn make(found: &Found, mut metadata: Metadata) -> Node {
     metadata.atime = metadata.mtime;
-    if matches!(metadata.kind, EntryKind::Dir | EntryKind::Fifo) {
+    if metadata.kind == EntryKind::Dir || metadata.kind == EntryKind::Fifo && metadata.links < 2 {
         metadata.links = 0;
     }
     Node {

@@ -8,6 +8,7 @@ use holdfast_tests::holdfast::Repository;
 use holdfast_tests::restic::{PASSWORD, Program, Restic};
 use holdfast_tests::seal::cheapen;
 use holdfast_tests::tree::{Compare, Picture, assert_same, below, picture};
+use rustix::fs::FileType;
 
 pub struct Bench {
     _folder: tempfile::TempDir,
@@ -134,6 +135,11 @@ fn as_restic_sees(restic: &Restic, picture: &Picture) -> Picture {
     let old = restic.version() < [0, 17].as_slice();
     let mut picture = readable_attributes(picture);
     for item in picture.values_mut() {
+        // It restores further names of files alone.
+        item.first_name = item
+            .first_name
+            .take()
+            .filter(|_| FileType::from_raw_mode(item.mode) == FileType::RegularFile);
         if old {
             // Nor, before `linktarget_raw` came, such targets of links; and it set a link's attributes on its target.
             item.target = item

@@ -18,7 +18,12 @@ impl Progress for Bytes {
     fn event(&self, event: Event<'_>) {
         match event {
             Event::Bytes(count) => drop(self.0.fetch_add(count, Ordering::Relaxed)),
-            Event::Problem(problem) => println!("cannot {} {}: {}", problem.action, problem.path.display(), problem.cause),
+            Event::Problem(problem) => println!(
+                "cannot {} {}: {}",
+                problem.action,
+                problem.path.display(),
+                problem.cause
+            ),
             _ => {}
         }
     }
@@ -34,7 +39,10 @@ fn main() -> Result<()> {
         println!("usage: embed STATE DESTINATION FOLDER…");
         return Ok(());
     };
-    let surroundings = Surroundings { root: Some(state), ..Surroundings::default() };
+    let surroundings = Surroundings {
+        root: Some(state),
+        ..Surroundings::default()
+    };
     let context = Context {
         layout: Layout::find(&surroundings)?,
         host: "example".to_owned(),
@@ -45,6 +53,9 @@ fn main() -> Result<()> {
     let backup = QuickBackup::of(arguments.collect(), Access::to(Which::Folder(destination)));
     let report = backup.run(&context, &bytes)?;
     let (files, seen) = (report.backup.files.total(), bytes.0.into_inner());
-    println!("{files} files, {seen} bytes, {} of them could not be saved", report.backup.problems.count);
+    println!(
+        "{files} files, {seen} bytes, {} of them could not be saved",
+        report.backup.problems.count
+    );
     Ok(())
 }

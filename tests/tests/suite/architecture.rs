@@ -31,8 +31,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const APART: &[&str] = &["holdfast-tests", "holdfast-benches"];
 
 fn metadata() -> Value {
+    run_metadata(&["--no-deps"])
+}
+
+fn run_metadata(more: &[&str]) -> Value {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args(["metadata", "--format-version", "1", "--offline"])
+        .args(more)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
@@ -82,5 +87,41 @@ fn versions_stand_in_the_one_table() {
                 std::path::Path::new(path).strip_prefix(root).unwrap().display()
             );
         }
+    }
+}
+
+/// Every licence of what is linked in allows a program under MIT or Apache-2.0, with no more duty than to name it.
+#[test]
+fn dependencies_may_be_used() {
+    const FREE: [&str; 4] = ["MIT", "Apache-2.0", "BSD-3-Clause", "Unicode-3.0"];
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let metadata = run_metadata(&["--filter-platform", &platform]);
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 50);
+    for package in packages {
+        let text = package["license"].as_str().unwrap_or_default().replace('/', " OR ");
+        // `(MIT OR Apache-2.0) AND Unicode-3.0`: of each part one licence must do.
+        let is_free = text.split(" AND ").all(|part| {
+            part.trim_matches(['(', ')'])
+                .split(" OR ")
+                .any(|name| FREE.contains(&name.trim()))
+        });
+        assert!(is_free, "{} is under {text:?}", package["name"]);
+    }
+}
+
+/// What would come in through the back door of another crate: a second way to do what is done already.
+#[test]
+fn some_crates_stay_out() {
+    let lock = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+    let lock = std::fs::read_to_string(lock).unwrap();
+    for (name, reason) in [
+        ("tokio", "engines and storages are blocking by contract"),
+        ("openssl-sys", "it differs from machine to machine"),
+        ("chrono", "jiff is used"),
+        ("anyhow", "errors are enums"),
+        ("nix", "rustix is used"),
+    ] {
+        assert!(!lock.contains(&format!("name = \"{name}\"\n")), "{name}: {reason}");
     }
 }

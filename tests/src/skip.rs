@@ -9,7 +9,16 @@ pub const SKIPPED_FILE: &str = "HOLDFAST_TEST_SKIPPED";
 /// Notes that `test` is skipped because of `reason`: on standard error, past the test harness's capture, and in the
 /// file that [`SKIPPED_FILE`] names.
 pub fn note(test: &str, reason: &str) {
-    let line = format!("skipped {test}: {reason}\n");
+    tell(&format!("skipped {test}: {reason}\n"));
+}
+
+/// Notes that the calling test runs without a part of what it should look at.
+pub fn partly(what: &str, reason: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    tell(&format!("partly {test}, without {what}: {reason}\n"));
+}
+
+fn tell(line: &str) {
     if let Ok(mut terminal) = OpenOptions::new().append(true).open("/dev/stderr") {
         let _ = terminal.write_all(line.as_bytes());
     }

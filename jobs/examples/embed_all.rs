@@ -1,6 +1,6 @@
 //! All of Holdfast in another program: saves folders with nothing configured and hears how it goes.
 //!
-//! `cargo run -p holdfast-jobs --example embed -- STATE DESTINATION FOLDER…`
+//! `cargo run -p holdfast-jobs --example embed_all -- STATE DESTINATION FOLDER…`
 
 #![allow(clippy::print_stdout, reason = "an example talks to whoever runs it")]
 
@@ -36,7 +36,7 @@ impl Progress for Bytes {
 fn main() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let (Some(state), Some(destination)) = (arguments.next(), arguments.next()) else {
-        println!("usage: embed STATE DESTINATION FOLDER…");
+        println!("usage: embed_all STATE DESTINATION FOLDER…");
         return Ok(());
     };
     let surroundings = Surroundings {

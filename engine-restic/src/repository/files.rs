@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use engine_api::{Body, Key, PutMode};
+use engine_api::{BlobStore, Body, Key, PutMode};
 
 use super::Repository;
 use crate::Id;
@@ -66,25 +66,29 @@ impl FileKind {
     }
 }
 
+/// Names and sizes of all files of a kind, sorted by name. Files whose name is no digest are passed over, as restic does.
+pub fn list(store: &dyn BlobStore, kind: FileKind) -> Result<Vec<(Id, u64)>> {
+    let mut files = Vec::new();
+    store.list(kind.folder(), &mut |object| {
+        let name = object
+            .key
+            .as_bytes()
+            .rsplit(|byte| *byte == b'/')
+            .next()
+            .unwrap_or_default();
+        if let Some(id) = std::str::from_utf8(name).ok().and_then(Id::parse) {
+            files.push((id, object.size));
+        }
+        ControlFlow::Continue(())
+    })?;
+    files.sort_unstable();
+    Ok(files)
+}
+
 impl Repository {
-    /// Names and sizes of all files of a kind, sorted by name. Files whose name is no digest are passed over, as restic
-    /// does.
+    /// Names and sizes of all files of a kind, sorted by name.
     pub fn list(&self, kind: FileKind) -> Result<Vec<(Id, u64)>> {
-        let mut files = Vec::new();
-        self.store.list(kind.folder(), &mut |object| {
-            let name = object
-                .key
-                .as_bytes()
-                .rsplit(|byte| *byte == b'/')
-                .next()
-                .unwrap_or_default();
-            if let Some(id) = std::str::from_utf8(name).ok().and_then(Id::parse) {
-                files.push((id, object.size));
-            }
-            ControlFlow::Continue(())
-        })?;
-        files.sort_unstable();
-        Ok(files)
+        list(self.store.as_ref(), kind)
     }
 
     /// Reads, opens and decodes a file that is not a pack.

@@ -1,7 +1,5 @@
 //! The keys of a repository: each seals the same master key with another password.
 
-use std::ops::ControlFlow;
-
 use engine_api::{BlobStore, Timestamp};
 use jiff::tz::TimeZone;
 
@@ -119,17 +117,6 @@ pub fn now(zone: &TimeZone) -> String {
 
 /// The names of all keys.
 pub fn key_ids(store: &dyn BlobStore) -> Result<Vec<Id>> {
-    let mut ids = Vec::new();
-    store.list(FileKind::Key.folder(), &mut |object| {
-        let name = object
-            .key
-            .as_bytes()
-            .rsplit(|byte| *byte == b'/')
-            .next()
-            .unwrap_or_default();
-        ids.extend(std::str::from_utf8(name).ok().and_then(Id::parse));
-        ControlFlow::Continue(())
-    })?;
-    ids.sort_unstable();
-    Ok(ids)
+    let keys = super::files::list(store, FileKind::Key)?;
+    Ok(keys.into_iter().map(|(id, _)| id).collect())
 }

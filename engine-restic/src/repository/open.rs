@@ -39,6 +39,13 @@ impl Repository {
             let _ = store.remove(&FileKind::Key.key(key_id)?);
             return Err(error.into());
         }
+        // Somebody who made a repository at the same moment may have taken this key for what an interrupted making left.
+        if store
+            .stat(&FileKind::Key.key(key_id)?)
+            .is_err_and(|error| error.is_not_found())
+        {
+            store_key_file(store.as_ref(), &file)?;
+        }
         let cache = open_cache(&store, &settings, &config);
         Ok(Self {
             store,

@@ -1,0 +1,1 @@
+//! Full and incremental chains in the format of duplicity.

@@ -1,0 +1,1 @@
+//! Hard-linked snapshots in the layout of rsync-time-backup.

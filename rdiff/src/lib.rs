@@ -1,0 +1,1 @@
+//! Signatures and deltas in the formats of librsync.

@@ -9,7 +9,13 @@ use serde_json::Value;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("holdfast-engine-api", &[]),
     ("holdfast-fstree", &["holdfast-engine-api"]),
+    ("holdfast-rdiff", &[]),
     ("holdfast-engine-restic", &["holdfast-engine-api", "holdfast-fstree"]),
+    (
+        "holdfast-engine-duplicity",
+        &["holdfast-engine-api", "holdfast-fstree", "holdfast-rdiff"],
+    ),
+    ("holdfast-engine-rsync", &["holdfast-engine-api", "holdfast-fstree"]),
     ("holdfast-backends", &["holdfast-engine-api"]),
     (
         "holdfast-jobs",
@@ -17,6 +23,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "holdfast-engine-api",
             "holdfast-fstree",
             "holdfast-engine-restic",
+            "holdfast-engine-duplicity",
+            "holdfast-engine-rsync",
             "holdfast-backends",
         ],
     ),

@@ -1,6 +1,6 @@
 //! What engines and storages agree on: contracts and plain data, with no input or output of its own.
 //!
-//! A storage implements [`BlobStore`]; an engine implements [`Engine`] on top of one. Neither knows the other by name:
+//! A storage implements [`BlobStore`], and [`FileStore`] where it keeps files; an engine implements [`Engine`] on top of one. Neither knows the other by name:
 //! only the crate above both does. Everything a caller must tell the user comes back as a value (a report, an
 //! [`Error`] with its [`ErrorKind`] and hint) or as an [`Event`] through [`Progress`]; nothing here prints.
 
@@ -8,6 +8,7 @@ pub mod duration;
 mod engine;
 mod entry;
 mod error;
+mod files;
 mod progress;
 mod report;
 mod request;
@@ -19,6 +20,7 @@ pub use duration::Age;
 pub use engine::{Description, Engine, FileContent, Kind as EngineKind};
 pub use entry::{Entry, EntryKind, Metadata, Timestamp, Xattr};
 pub use error::{Error, ErrorKind, Failure, Result};
+pub use files::{FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, StoredFile};
 pub use progress::{Change, Event, Phase, Problem, Problems, Progress, Silent};
 pub use report::{
     BackupReport, CheckReport, Counts, Finding, ForgetReport, PruneReport, RepairReport, RestoreReport, Severity,

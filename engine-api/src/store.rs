@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use crate::{ErrorKind, Failure};
+use crate::{ErrorKind, Failure, FileStore};
 
 /// The name of an object: a relative path of plain bytes, components separated by `/`.
 ///
@@ -269,6 +269,8 @@ pub trait BlobStore: Send + Sync {
 pub struct Destination {
     /// Its objects.
     pub blobs: Arc<dyn BlobStore>,
+    /// Its files, where it keeps files.
+    pub files: Option<Arc<dyn FileStore>>,
     guard: Box<dyn Send>,
 }
 
@@ -276,12 +278,24 @@ impl Destination {
     /// A destination whose `guard` disconnects or unmounts when it is dropped.
     #[must_use]
     pub fn new(blobs: Arc<dyn BlobStore>, guard: Box<dyn Send>) -> Self {
-        Self { blobs, guard }
+        Self {
+            blobs,
+            files: None,
+            guard,
+        }
+    }
+
+    /// The same, with `files` at the same place.
+    #[must_use]
+    pub fn with_files(mut self, files: Arc<dyn FileStore>) -> Self {
+        self.files = Some(files);
+        self
     }
 
     /// Disconnects now rather than at the end of the scope.
     pub fn close(self) {
         drop(self.blobs);
+        drop(self.files);
         drop(self.guard);
     }
 }
@@ -310,6 +324,12 @@ pub enum StoreErrorKind {
     Connection,
     /// The place went away while it was in use (unmounted, deleted, replaced).
     Vanished,
+    /// The place cannot do that at all.
+    Unsupported,
+    /// The file cannot have one more name.
+    TooManyLinks,
+    /// The folder holds something.
+    NotEmpty,
     /// The answer makes no sense, or anything else.
     Other,
 }
@@ -361,7 +381,12 @@ impl Failure for StoreError {
             StoreErrorKind::Timeout | StoreErrorKind::Connection => "check that the server is up and reachable",
             StoreErrorKind::Vanished => "check that the disk or share is still mounted, then run the command again",
             StoreErrorKind::Truncated => "run `holdfast check` to see what else is damaged",
-            StoreErrorKind::NotFound | StoreErrorKind::AlreadyExists | StoreErrorKind::Other => return None,
+            StoreErrorKind::NotFound
+            | StoreErrorKind::AlreadyExists
+            | StoreErrorKind::Unsupported
+            | StoreErrorKind::TooManyLinks
+            | StoreErrorKind::NotEmpty
+            | StoreErrorKind::Other => return None,
         };
         Some(hint.to_owned())
     }

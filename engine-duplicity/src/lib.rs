@@ -1,1 +1,3 @@
 //! Full and incremental chains in the format of duplicity.
+
+mod tar;

@@ -1,1 +1,3 @@
 //! Hard-linked snapshots in the layout of rsync-time-backup.
+
+mod manifest;

@@ -1,0 +1,194 @@
+//! Where manifests lie: in a folder of their own beside the snapshots, which users need not look at and which no pattern
+//! for snapshot names matches.
+
+use std::io::{self, Write};
+
+use engine_api::{FileStore, Folder, NewMetadata, StoreError, StoreErrorKind, StoredFile};
+
+use super::{About, Manifest, ManifestError, Record, Source, Totals, Writer};
+
+/// The folder of the manifests, in the destination.
+pub const FOLDER: &[u8] = b".holdfast";
+const SUFFIX: &[u8] = b".manifest";
+const UNFINISHED: &[u8] = b".manifest.part";
+/// So much is written at once.
+const PIECE: usize = 256 << 10;
+
+/// The name of a snapshot's manifest.
+#[must_use]
+pub fn file_name(snapshot: &str) -> Vec<u8> {
+    [snapshot.as_bytes(), SUFFIX].concat()
+}
+
+/// The snapshot that a file in the folder of the manifests is about; `None` when it is no manifest.
+#[must_use]
+pub fn snapshot_of(file_name: &[u8]) -> Option<&str> {
+    std::str::from_utf8(file_name.strip_suffix(SUFFIX)?).ok()
+}
+
+/// Whether a file in the folder of the manifests is one that was not finished.
+#[must_use]
+pub fn is_unfinished(file_name: &[u8]) -> bool {
+    file_name.ends_with(UNFINISHED)
+}
+
+/// The folder of the manifests, whether it is there or not.
+#[must_use]
+pub fn folder(store: &dyn FileStore) -> Folder {
+    let root = store.root();
+    root.child(FOLDER).unwrap_or(root)
+}
+
+/// Opens the manifest of a snapshot; `None` when there is none, or the one of that name is another snapshot's.
+///
+/// # Errors
+/// When it is damaged, of a later version, or cannot be read.
+pub fn open(store: &dyn FileStore, snapshot: &str) -> Result<Option<Manifest>, ManifestError> {
+    let file = match store.open(&folder(store), &file_name(snapshot)) {
+        Ok(file) => file,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let manifest = Manifest::open(Box::new(Stored(file)))?;
+    Ok(Some(manifest).filter(|manifest| manifest.about().snapshot == snapshot))
+}
+
+/// Removes the manifest of a snapshot, if there is one.
+///
+/// # Errors
+/// When it could not be removed.
+pub fn remove(store: &dyn FileStore, snapshot: &str) -> Result<(), StoreError> {
+    match store.remove(&folder(store), &file_name(snapshot)) {
+        Err(error) if !error.is_not_found() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A manifest that is being written, under a name that says so. One that is dropped leaves that file; the next one for
+/// the same snapshot, or a clean-up, removes it.
+pub struct Pending<'a> {
+    store: &'a dyn FileStore,
+    folder: Folder,
+    snapshot: String,
+    writer: Writer<Sink>,
+}
+
+impl<'a> Pending<'a> {
+    /// Begins the manifest of the snapshot that `about` names.
+    ///
+    /// # Errors
+    /// When the file could not be made.
+    pub fn create(store: &'a dyn FileStore, about: &About) -> Result<Self, ManifestError> {
+        match store.make_folder(&store.root(), FOLDER) {
+            Err(error) if error.kind != StoreErrorKind::AlreadyExists => return Err(error.into()),
+            Err(_) => {}
+            // Its name has to outlast a power cut as the manifests in it do.
+            Ok(()) => store.sync_folder(&store.root())?,
+        }
+        let folder = folder(store);
+        let name = unfinished_name(&about.snapshot);
+        let file = match store.create(&folder, &name) {
+            Err(error) if error.kind == StoreErrorKind::AlreadyExists => {
+                store.remove(&folder, &name)?;
+                store.create(&folder, &name)?
+            }
+            other => other?,
+        };
+        Ok(Self {
+            store,
+            folder,
+            snapshot: about.snapshot.clone(),
+            writer: Writer::new(Sink::new(file), about)?,
+        })
+    }
+
+    /// Adds the next record, in walk order.
+    ///
+    /// # Errors
+    /// As [`Writer::push`].
+    pub fn push(&mut self, record: &Record) -> Result<(), ManifestError> {
+        self.writer.push(record)
+    }
+
+    /// Finishes the manifest, makes it durable and gives it its name; an older one of the snapshot is replaced.
+    ///
+    /// # Errors
+    /// When any of that failed; then there is no new manifest.
+    pub fn publish(self, bytes_added: u64) -> Result<Totals, ManifestError> {
+        let (sink, totals) = self.writer.finish(bytes_added)?;
+        // What a place without modes says does not matter here.
+        let _ = sink.file.set_metadata(&NewMetadata {
+            mode: Some(0o600),
+            ..NewMetadata::default()
+        });
+        sink.file.sync()?;
+        sink.file.close()?;
+        let (from, to) = (unfinished_name(&self.snapshot), file_name(&self.snapshot));
+        if !self.store.capabilities().atomic_replace {
+            remove(self.store, &self.snapshot)?;
+        }
+        self.store.rename((&self.folder, &from), (&self.folder, &to))?;
+        self.store.sync_folder(&self.folder)?;
+        Ok(totals)
+    }
+}
+
+fn unfinished_name(snapshot: &str) -> Vec<u8> {
+    [snapshot.as_bytes(), UNFINISHED].concat()
+}
+
+/// A file of the store that is written from its start.
+struct Sink {
+    file: Box<dyn StoredFile>,
+    offset: u64,
+    piece: Vec<u8>,
+}
+
+impl Sink {
+    fn new(file: Box<dyn StoredFile>) -> Self {
+        Self {
+            file,
+            offset: 0,
+            piece: Vec::with_capacity(PIECE),
+        }
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.piece.extend_from_slice(data);
+        if self.piece.len() >= PIECE {
+            self.flush()?;
+        }
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_at(self.offset, &self.piece).map_err(io::Error::other)?;
+        self.offset += self.piece.len() as u64;
+        self.piece.clear();
+        Ok(())
+    }
+}
+
+/// A file of the store that is read.
+struct Stored(Box<dyn StoredFile>);
+
+impl Source for Stored {
+    fn len(&self) -> io::Result<u64> {
+        self.0.stat().map(|stat| stat.size).map_err(io::Error::other)
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let (mut rest, mut at) = (buffer, offset);
+        while !rest.is_empty() {
+            let read = self.0.read_at(at, rest).map_err(io::Error::other)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            rest = rest.get_mut(read..).unwrap_or_default();
+            at += read as u64;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,202 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use engine_api::{EntryKind, Metadata, Timestamp, Xattr};
+use proptest::prelude::*;
+
+use super::*;
+
+fn metadata(kind: EntryKind, seed: u64) -> Metadata {
+    let small = u32::try_from(seed % 1000).unwrap();
+    let time = |seconds| Timestamp {
+        seconds,
+        nanos: small * 1000,
+    };
+    let name = |prefix| (seed % 3 != 0).then(|| Arc::from(format!("{prefix}{}", seed % 5)));
+    let is_device = matches!(kind, EntryKind::CharDevice | EntryKind::BlockDevice);
+    Metadata {
+        kind,
+        mode: small,
+        uid: small,
+        gid: u32::MAX,
+        user: name("user"),
+        group: name("group"),
+        mtime: time(seed.cast_signed() % 5_000_000_000 * if seed % 7 == 0 { -1 } else { 1 }),
+        atime: time(i64::MAX),
+        ctime: time(i64::MIN),
+        size: if kind == EntryKind::File { seed } else { 0 },
+        inode: seed.wrapping_mul(77),
+        device: seed % 2,
+        links: seed % 4,
+        rdev: if is_device { seed } else { 0 },
+        link_target: (kind == EntryKind::Symlink).then(|| PathBuf::from(format!("../{seed}"))),
+        xattrs: (0..seed % 3)
+            .map(|number| Xattr {
+                name: format!("user.{number}").into(),
+                value: vec![0xff; usize::try_from(seed % 100).unwrap()],
+            })
+            .collect(),
+    }
+}
+
+fn record(path: &[u8], seed: u64) -> Record {
+    let kinds = [
+        EntryKind::File,
+        EntryKind::Dir,
+        EntryKind::Symlink,
+        EntryKind::Fifo,
+        EntryKind::Socket,
+        EntryKind::CharDevice,
+        EntryKind::BlockDevice,
+    ];
+    let kind = kinds[usize::try_from(seed % 7).unwrap()];
+    Record {
+        path: path.to_vec(),
+        metadata: metadata(kind, seed),
+        digest: (kind == EntryKind::File).then(|| *blake3::hash(path).as_bytes()),
+        sparse: seed % 5 == 0,
+    }
+}
+
+fn about() -> About {
+    About {
+        snapshot: "2019-05-09-105054".to_owned(),
+        time: Timestamp {
+            seconds: 1_557_391_854,
+            nanos: 7,
+        },
+        host: "server".to_owned(),
+        user: "root".to_owned(),
+        program: "holdfast".to_owned(),
+        paths: vec![b"/etc".to_vec(), b"/caf\xe9".to_vec()],
+        tags: vec!["job".to_owned()],
+        adopted: true,
+    }
+}
+
+fn write(records: &[Record]) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new(), &about()).unwrap();
+    for record in records {
+        writer.push(record).unwrap();
+    }
+    let (bytes, totals) = writer.finish(42).unwrap();
+    assert_eq!((totals.entries, totals.bytes_added), (records.len() as u64, 42));
+    bytes
+}
+
+fn read(bytes: &[u8]) -> Result<Vec<Record>, ManifestError> {
+    Manifest::open(Box::new(bytes.to_vec()))?.records().collect()
+}
+
+/// Enough for several blocks.
+fn many() -> Vec<Record> {
+    let mut paths: Vec<Vec<u8>> = (0..6000)
+        .flat_map(|number| {
+            let folder = format!("d{}", number % 100).into_bytes();
+            let file = format!("d{}/f-{number}", number % 100).into_bytes();
+            [folder, file, format!("d{}.x", number % 100).into_bytes()]
+        })
+        .collect();
+    paths.push(Vec::new());
+    paths.sort_by(|left, right| path_order(left, right));
+    paths.dedup();
+    let seeded = (0_u64..).zip(&paths);
+    seeded.map(|(seed, path)| record(path, seed * 7919)).collect()
+}
+
+#[test]
+fn gives_back_what_it_was_given() {
+    let records = many();
+    let bytes = write(&records);
+    let manifest = Manifest::open(Box::new(bytes.clone())).unwrap();
+    assert_eq!(manifest.about(), &about());
+    assert_eq!(read(&bytes).unwrap(), records);
+    let index = manifest.find(b"d7/f-107").unwrap().unwrap();
+    assert_eq!(index.path, b"d7/f-107");
+    assert_eq!(manifest.find(b"d7/f-108").unwrap(), None);
+    assert_eq!(manifest.find(b"zz").unwrap(), None);
+    assert_eq!(manifest.find(b"").unwrap().unwrap().path, b"");
+}
+
+#[test]
+fn an_empty_one_is_one() {
+    let bytes = write(&[]);
+    assert_eq!(read(&bytes).unwrap(), Vec::new());
+}
+
+#[test]
+fn a_folder_is_found_with_all_below_it_and_nothing_else() {
+    let records = many();
+    let manifest = Manifest::open(Box::new(write(&records))).unwrap();
+    for under in [&b"d1"[..], b"d1/", b"d9", b"d99.x", b"nothing", b""] {
+        let wanted: Vec<&Record> = records.iter().filter(|record| is_below(&record.path, under)).collect();
+        let below: Vec<Record> = manifest.below(under).map(Result::unwrap).collect();
+        assert_eq!(below.iter().collect::<Vec<_>>(), wanted, "{under:?}");
+    }
+}
+
+#[test]
+fn refuses_what_is_out_of_order() {
+    let mut writer = Writer::new(Vec::new(), &about()).unwrap();
+    writer.push(&record(b"a/b", 1)).unwrap();
+    for earlier in [&b"a/b"[..], b"a/a", b"a", b""] {
+        assert!(matches!(
+            writer.push(&record(earlier, 1)),
+            Err(ManifestError::Order { .. })
+        ));
+    }
+    writer.push(&record(b"a.", 1)).unwrap();
+    assert_eq!(read(&writer.finish(0).unwrap().0).unwrap().len(), 2);
+}
+
+#[test]
+fn every_truncation_and_every_changed_byte_is_noticed() {
+    let records: Vec<Record> = (0..50_u64)
+        .map(|seed| record(format!("{seed:02}").as_bytes(), seed))
+        .collect();
+    let bytes = write(&records);
+    for len in 0..bytes.len() {
+        assert!(read(&bytes[..len]).is_err(), "cut at {len}");
+    }
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 0x10;
+        assert!(read(&changed).is_err(), "changed at {at}");
+    }
+}
+
+#[test]
+fn a_later_version_is_told_from_what_is_foreign() {
+    let mut bytes = write(&[]);
+    bytes[18] = b'2';
+    assert!(matches!(read(&bytes), Err(ManifestError::Version)));
+    bytes[0] = b'H';
+    assert!(matches!(read(&bytes), Err(ManifestError::Foreign)));
+}
+
+#[test]
+fn a_folder_comes_right_before_what_is_in_it() {
+    let sorted: [&[u8]; 7] = [b"", b"a", b"a/z", b"a/z/z", b"a\x01", b"a.b", b"b"];
+    for pair in sorted.windows(2) {
+        assert!(path_order(pair[0], pair[1]).is_lt(), "{pair:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_records_survive(seeds in prop::collection::btree_map("[a-c\\x01./\\-]{1,12}", any::<u64>(), 0..40)) {
+        let bad = |path: &&(Vec<u8>, u64)| path.0.split(|byte| *byte == b'/').any(|part| matches!(part, b"" | b"." | b".."));
+        let mut seeds: Vec<(Vec<u8>, u64)> = seeds.into_iter().map(|(path, seed)| (path.into_bytes(), seed)).collect();
+        seeds.sort_by(|left, right| path_order(&left.0, &right.0));
+        let records: Vec<Record> = seeds.iter().filter(|path| !bad(path)).map(|(path, seed)| record(path, *seed)).collect();
+        prop_assert_eq!(read(&write(&records)).unwrap(), records);
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_components(left in "[a-b./\\x01]{0,6}", right in "[a-b./\\x01]{0,6}") {
+        let parts = |path: &str| path.split('/').map(|part| part.as_bytes().to_vec()).collect::<Vec<_>>();
+        if !left.is_empty() && !right.is_empty() {
+            prop_assert_eq!(path_order(left.as_bytes(), right.as_bytes()), parts(&left).cmp(&parts(&right)));
+        }
+    }
+}

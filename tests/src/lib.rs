@@ -2,6 +2,7 @@
 //! save and to compare.
 
 pub mod corpus;
+pub mod duplicity;
 pub mod faults;
 pub mod holdfast;
 pub mod restic;

@@ -31,5 +31,6 @@ pub use request::{
 };
 pub use snapshot::{Snapshot, SnapshotFilter, SnapshotId, SnapshotRef};
 pub use store::{
-    BlobStore, Body, Capabilities, Destination, Key, KeyError, ObjectMeta, PutMode, Space, StoreError, StoreErrorKind,
+    BlobStore, Body, Capabilities, Cause, Destination, Key, KeyError, ObjectMeta, PutMode, Space, StoreError,
+    StoreErrorKind,
 };

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{ErrorKind, Failure, FileStore};
 
@@ -322,6 +323,8 @@ pub enum StoreErrorKind {
     Timeout,
     /// The connection broke or could not be made.
     Connection,
+    /// The server could not prove who it is: its certificate or key is not one that is trusted.
+    Untrusted,
     /// The place went away while it was in use (unmounted, deleted, replaced).
     Vanished,
     /// The place cannot do that at all.
@@ -365,6 +368,66 @@ impl StoreError {
     pub fn is_not_found(&self) -> bool {
         self.kind == StoreErrorKind::NotFound
     }
+
+    /// Whether trying the same again cannot help.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.kind.is_permanent() || self.cause().is_some_and(|cause| cause.lasting)
+    }
+
+    /// How long the storage asks to be left alone before the next try.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        self.cause().and_then(|cause| cause.wait)
+    }
+
+    fn cause(&self) -> Option<&Cause> {
+        self.source.downcast_ref()
+    }
+}
+
+/// A source of a [`StoreError`] that knows more than the error's kind tells.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Cause {
+    message: String,
+    hint: Option<String>,
+    wait: Option<Duration>,
+    lasting: bool,
+}
+
+impl Cause {
+    /// A cause that says `message`.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+            wait: None,
+            lasting: false,
+        }
+    }
+
+    /// The same, with a hint that goes before the one of the error's kind.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same, asking to be left alone for `wait`.
+    #[must_use]
+    pub fn with_wait(mut self, wait: Option<Duration>) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// The same, whatever the error's kind says: trying again cannot help.
+    #[must_use]
+    pub fn lasting(mut self) -> Self {
+        self.lasting = true;
+        self
+    }
 }
 
 impl Failure for StoreError {
@@ -373,12 +436,18 @@ impl Failure for StoreError {
     }
 
     fn hint(&self) -> Option<String> {
+        if let Some(hint) = self.cause().and_then(|cause| cause.hint.clone()) {
+            return Some(hint);
+        }
         let hint = match self.kind {
             StoreErrorKind::NoSpace => "free some room there, or lower the retention and run `holdfast prune`",
             StoreErrorKind::ReadOnly => "mount the destination writable",
             StoreErrorKind::PermissionDenied => "check the owner and mode of the destination, or run as its owner",
             StoreErrorKind::Unauthenticated => "check the login and password of the backup's record",
             StoreErrorKind::Timeout | StoreErrorKind::Connection => "check that the server is up and reachable",
+            StoreErrorKind::Untrusted => {
+                "check that the address is right; if it is, give the record the server's own certificate or key"
+            }
             StoreErrorKind::Vanished => "check that the disk or share is still mounted, then run the command again",
             StoreErrorKind::Truncated => "run `holdfast check` to see what else is damaged",
             StoreErrorKind::NotFound

@@ -293,6 +293,13 @@ impl Destination {
         self
     }
 
+    /// The same, with one more `guard`, dropped after those before it.
+    #[must_use]
+    pub fn guarded_by(mut self, guard: Box<dyn Send>) -> Self {
+        self.guard = Box::new((self.guard, guard));
+        self
+    }
+
     /// Disconnects now rather than at the end of the scope.
     pub fn close(self) {
         drop(self.blobs);

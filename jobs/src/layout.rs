@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::name::JobName;
+use crate::record::EngineName;
 
 /// What decides where things are: facts about the process, looked up by the caller.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +49,8 @@ pub struct Layout {
     pub secrets: PathBuf,
     /// Caches of the restic engine, one folder a job.
     pub restic_cache: PathBuf,
+    /// Archive folders of the duplicity engine, one a job.
+    pub duplicity_cache: PathBuf,
     /// Logs of runs.
     pub logs: PathBuf,
     /// Results of runs and what is known of destinations.
@@ -90,6 +93,7 @@ impl Layout {
             job_lists: root.join("etc/backup-data"),
             secrets: root.join("var/lib/nethserver/secrets"),
             restic_cache: root.join("var/lib/nethserver/backup/restic"),
+            duplicity_cache: root.join("var/lib/nethserver/backup/duplicity"),
             logs: root.join("var/log/backup"),
             status: root.join("var/spool/backup"),
             locks: root.join("run/holdfast"),
@@ -107,6 +111,7 @@ impl Layout {
             job_lists: etc.join("backup-data"),
             secrets: lib.join("secrets"),
             restic_cache: root.join("var/cache/holdfast/restic"),
+            duplicity_cache: root.join("var/cache/holdfast/duplicity"),
             logs: root.join("var/log/holdfast"),
             status: lib.join("status"),
             locks: root.join("run/holdfast"),
@@ -140,6 +145,7 @@ impl Layout {
             job_lists: config.join("backup-data"),
             secrets: data.join("secrets"),
             restic_cache: cache.join("restic"),
+            duplicity_cache: cache.join("duplicity"),
             logs: state.join("log"),
             status: state.join("status"),
             locks: state.join("locks"),
@@ -154,16 +160,21 @@ impl Layout {
         self.job_lists.join(format!("{name}.{suffix}"))
     }
 
-    /// Where the password of a job's restic repository is.
+    /// Where the password of a job's repository is.
     #[must_use]
-    pub fn restic_password(&self, name: &JobName) -> PathBuf {
-        self.secrets.join(format!("restic_{name}"))
+    pub fn password(&self, engine: EngineName, name: &JobName) -> PathBuf {
+        self.secrets.join(format!("{engine}_{name}"))
     }
 
     /// What no backup ever saves: caches, and the secrets that open the repositories.
     #[must_use]
     pub fn never_saved(&self) -> Vec<PathBuf> {
-        vec![self.restic_cache.clone(), self.secrets.clone(), self.locks.clone()]
+        vec![
+            self.restic_cache.clone(),
+            self.duplicity_cache.clone(),
+            self.secrets.clone(),
+            self.locks.clone(),
+        ]
     }
 }
 

@@ -28,6 +28,7 @@
 mod atomic;
 pub mod catalog;
 mod context;
+mod detect;
 mod error;
 pub mod esmith;
 mod keys;
@@ -55,7 +56,7 @@ pub use layout::{Convention, Layout, Surroundings};
 pub use name::JobName;
 pub use open::Repository;
 pub use quick::{QuickBackup, QuickReport};
-pub use record::{EngineName, Job, Place, Prune, RecordError, Retention};
+pub use record::{EngineName, Job, Place, Prune, RecordError, Retention, Sets, Strategy};
 pub use restore::Restore;
 pub use run::steps::new_repository as new_repository_lines;
 pub use run::{DiskUsage, Plan, RunOptions, RunReport, Step, Watcher};

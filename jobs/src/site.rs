@@ -10,10 +10,11 @@ use sha2::{Digest, Sha256};
 
 use crate::catalog;
 use crate::context::Context;
+use crate::detect;
 use crate::error::Result;
 use crate::name::JobName;
 use crate::paths;
-use crate::record::{Job, Place};
+use crate::record::{EngineName, Job, Place, Sets, Strategy};
 
 pub use engine_restic::Compression;
 
@@ -35,8 +36,10 @@ pub struct Access {
     pub password_file: Option<PathBuf>,
     /// How long to wait for somebody else's lock.
     pub retry_lock: Duration,
-    /// How hard new data is compressed.
+    /// How hard new data is compressed, by the restic engine.
     pub compression: Compression,
+    /// The engine of a repository without configuration; what is there tells it when `None`.
+    pub engine: Option<EngineName>,
 }
 
 impl Access {
@@ -48,6 +51,7 @@ impl Access {
             password_file: None,
             retry_lock: Duration::ZERO,
             compression: Compression::Auto,
+            engine: None,
         }
     }
 }
@@ -55,6 +59,8 @@ impl Access {
 /// A repository's place and the files that belong to it here.
 #[derive(Debug, Clone)]
 pub struct Site {
+    /// What reads and writes it.
+    pub engine: EngineName,
     /// Where the repository is.
     pub place: Place,
     /// The same for messages.
@@ -68,6 +74,8 @@ pub struct Site {
     /// How it is opened.
     pub(crate) access: Access,
     pub(crate) cache: PathBuf,
+    pub(crate) sets: Sets,
+    pub(crate) strategy: Strategy,
     /// Says where a repository was seen last, so that a missing one is not taken for a new one.
     pub(crate) origin: PathBuf,
 }
@@ -87,18 +95,21 @@ impl Site {
     /// That of a job as it was read.
     pub(crate) fn of_job(context: &Context, job: Job, access: &Access) -> Self {
         let (layout, name) = (&context.layout, &job.name);
-        let kept = layout.restic_password(name);
+        let kept = layout.password(job.engine, name);
+        let cache = match job.engine {
+            EngineName::Duplicity => &layout.duplicity_cache,
+            EngineName::Restic | EngineName::Rsync => &layout.restic_cache,
+        };
         Self {
+            engine: job.engine,
             place: job.place.clone(),
             location: job.location(),
+            sets: job.sets,
+            strategy: job.strategy.clone(),
             secret: access.password_file.clone().unwrap_or(kept),
             selector: format!("-b {name}"),
-            filter: SnapshotFilter {
-                host: Some(context.host.clone()),
-                tags: vec![name.to_string()],
-                paths: Vec::new(),
-            },
-            cache: layout.restic_cache.join(name.as_str()),
+            filter: own_snapshots(context, job.engine, name),
+            cache: cache.join(name.as_str()),
             origin: layout.status.join(format!("repository-{name}")),
             access: access.clone(),
         }
@@ -108,16 +119,38 @@ impl Site {
         let layout = &context.layout;
         let key = file_name_for(&paths::real(folder));
         let kept = layout.secrets.join(format!("repository_{key}"));
+        let engine = access.engine.or_else(|| detect::engine_in(folder)).unwrap_or(EngineName::Restic);
+        let cache = match engine {
+            EngineName::Duplicity => layout.duplicity_cache.join("repositories"),
+            // Restic keeps the caches of any number of repositories side by side, each under its id.
+            EngineName::Restic | EngineName::Rsync => layout.restic_cache.join("repositories"),
+        };
         Self {
+            engine,
+            sets: Sets {
+                full_day: Some(0),
+                encrypt: access.password_file.is_some() || kept.exists(),
+                ..Sets::default()
+            },
+            strategy: Strategy::default(),
             place: Place::Local(folder.to_owned()),
             location: folder.display().to_string(),
             secret: access.password_file.clone().unwrap_or(kept),
             selector: format!("--repo {}", folder.display()),
             filter: SnapshotFilter::default(),
-            // Restic keeps the caches of any number of repositories side by side, each under its id.
-            cache: layout.restic_cache.join("repositories"),
+            cache,
             origin: layout.status.join(format!("repository_{key}")),
             access: access.clone(),
+        }
+    }
+
+    /// Whether there is a password to it.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        match self.engine {
+            EngineName::Restic => true,
+            EngineName::Duplicity => self.sets.encrypt,
+            EngineName::Rsync => false,
         }
     }
 
@@ -127,6 +160,18 @@ impl Site {
         match &self.place {
             Place::Local(folder) => Some(folder),
         }
+    }
+}
+
+/// Restic's repositories may be shared, and their snapshots say whose they are; the other engines' never are.
+fn own_snapshots(context: &Context, engine: EngineName, name: &JobName) -> SnapshotFilter {
+    match engine {
+        EngineName::Restic => SnapshotFilter {
+            host: Some(context.host.clone()),
+            tags: vec![name.to_string()],
+            paths: Vec::new(),
+        },
+        EngineName::Duplicity | EngineName::Rsync => SnapshotFilter::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use jobs::EngineName;
 
 pub use data::{BackupArgs, CatArgs, DiffArgs, FindArgs, LsArgs, RestoreArgs, RestoreFileArgs, Selected};
 pub use keep::ForgetArgs;
@@ -289,7 +290,7 @@ pub enum JobCommand {
     },
     /// Add one
     #[command(
-        after_help = "Examples:\n  holdfast job add nightly /etc /home --to /mnt/disk/backup\n  holdfast job add nightly --to /mnt/disk/backup --keep-within 30D --prune always"
+        after_help = "Examples:\n  holdfast job add nightly /etc /home --to /mnt/disk/backup\n  holdfast job add nightly --to /mnt/disk/backup --keep-within 30D --prune always\n  holdfast job add weekly /srv --to /mnt/disk/weekly --engine duplicity --set Type=incremental"
     )]
     Add(JobAddArgs),
     /// Remove one; its repository, password and lists stay
@@ -316,6 +317,13 @@ pub struct JobAddArgs {
     /// When to remove data that no snapshot needs: always, or a weekday from 0 (Sunday) to 6
     #[arg(long, value_name = "DAY")]
     pub prune: Option<String>,
+    /// What saves the data: duplicity (full backups and increments), restic (deduplicated and encrypted snapshots) or
+    /// rsync (plain folders, unchanged files hard-linked)
+    #[arg(long, value_name = "ENGINE", default_value = "restic", value_parser = values::engine)]
+    pub engine: EngineName,
+    /// Any other property of its record, such as Type=incremental or Strategy='1:1 30:7'
+    #[arg(long, value_name = "PROPERTY=VALUE", value_parser = values::property)]
+    pub set: Vec<(String, String)>,
     /// Do not let it run yet
     #[arg(long)]
     pub disabled: bool,

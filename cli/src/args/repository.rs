@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 use engine_api::SnapshotFilter;
-use jobs::{Access, Compression, JobName, Which};
+use jobs::{Access, Compression, EngineName, JobName, Which};
 
 use super::values;
 
@@ -27,6 +27,9 @@ pub struct Opening {
     /// The file that holds its password, instead of the one that Holdfast keeps
     #[arg(short, long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+    /// The engine of a repository in a folder: duplicity, restic or rsync [default: what is there, or restic]
+    #[arg(long, value_name = "ENGINE", value_parser = values::engine)]
+    pub engine: Option<EngineName>,
     /// How long to wait for somebody else's lock, such as 30s or 5m
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = values::wait, hide_default_value = true)]
     pub retry_lock: Duration,
@@ -53,6 +56,7 @@ pub fn access(backup: Option<&str>, folder: Option<&PathBuf>, opening: &Opening)
         password_file: opening.password_file.as_deref().map(values::absolute),
         retry_lock: opening.retry_lock,
         compression: Compression::Auto,
+        engine: opening.engine,
     })
 }
 

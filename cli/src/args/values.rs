@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use engine_api::{Age, ReadData};
+use jobs::EngineName;
 
 /// The path from the root on, without `.` and `..`; a symbolic link at its end stays one.
 pub fn absolute(path: &Path) -> PathBuf {
@@ -17,6 +18,18 @@ pub fn absolute(path: &Path) -> PathBuf {
         _ => path.canonicalize(),
     };
     real.unwrap_or(path)
+}
+
+/// An engine by its name.
+pub fn engine(text: &str) -> Result<EngineName, String> {
+    EngineName::parse(text).ok_or_else(|| "write duplicity, restic or rsync".to_owned())
+}
+
+/// A property and its value, `NAME=VALUE`.
+pub fn property(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = pair.ok_or_else(|| "write PROPERTY=VALUE, such as Type=incremental".to_owned())?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// How long to wait: numbers with `s`, `m` (minutes) or `h`.

@@ -129,7 +129,7 @@ fn add(app: &App, args: JobAddArgs) -> Outcome {
     let name = JobName::new(&args.name)?;
     let status = if args.disabled { "disabled" } else { "enabled" };
     let folder = absolute(&args.to).into_os_string().into_encoded_bytes();
-    let mut record = Record::of_kind("restic")
+    let mut record = Record::of_kind(args.engine.as_str())
         .with("VFSType", "local")
         .with("LocalDirectory", folder)
         .with("status", status);
@@ -138,6 +138,9 @@ fn add(app: &App, args: JobAddArgs) -> Outcome {
         if let Some(value) = value {
             record = record.with(property, value);
         }
+    }
+    for (property, value) in args.set {
+        record = record.with(property, value);
     }
     let paths: Vec<_> = args.paths.iter().map(|path| absolute(path)).collect();
     catalog::add(&app.context, &name, &record, &paths)?;

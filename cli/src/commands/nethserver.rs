@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use engine_api::Snapshot;
 use jiff::Zoned;
-use jobs::{Access, Error, JobName, Repository, Restore, Status, Which, catalog, text};
+use jobs::{Access, EngineName, Error, JobName, Repository, Restore, Status, Which, catalog, text};
 
 use super::restore::{finish, lines};
 use super::{App, Outcome};
@@ -74,6 +74,8 @@ pub fn restore_data(app: &App, name: &str) -> Outcome {
             .to_string()
     };
     app.output.line(&format!("Restore started at {}", now()));
+    let job = JobName::new(name).and_then(|name| catalog::job(&app.context, &name));
+    let engine = job.map_or(EngineName::Restic, |job| job.engine);
     let restored = restore(app, name, None, Vec::new(), Path::new("/"));
     let status = match restored {
         Ok(status) => status,
@@ -81,7 +83,7 @@ pub fn restore_data(app: &App, name: &str) -> Outcome {
     };
     let word = if status == Status::Success { "SUCCESS" } else { "FAIL" };
     app.output
-        .line(&format!("Action 'restore-data-restic -b {name}': {word}"));
+        .line(&format!("Action 'restore-data-{engine} -b {name}': {word}"));
     if status != Status::Success {
         app.output.line("Restore: FAIL");
     }

@@ -22,14 +22,16 @@ enum StepLine<'a> {
 #[derive(Serialize)]
 pub struct Created {
     location: String,
-    password_file: String,
+    engine: &'static str,
+    password_file: Option<String>,
 }
 
 impl From<&Site> for Created {
     fn from(site: &Site) -> Self {
         Self {
             location: site.location.clone(),
-            password_file: site.secret.display().to_string(),
+            engine: site.engine.as_str(),
+            password_file: site.has_password().then(|| site.secret.display().to_string()),
         }
     }
 }

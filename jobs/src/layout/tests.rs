@@ -7,6 +7,7 @@ fn paths(layout: &Layout) -> Vec<&Path> {
         &layout.job_lists,
         &layout.secrets,
         &layout.restic_cache,
+        &layout.duplicity_cache,
         &layout.logs,
         &layout.status,
         &layout.locks,
@@ -38,7 +39,7 @@ fn nethservers_paths_are_nethservers() {
     let layout = Layout::nethserver(Path::new("/"));
     let name = JobName::new("b1").unwrap();
     assert_eq!(
-        layout.restic_password(&name),
+        layout.password(EngineName::Restic, &name),
         Path::new("/var/lib/nethserver/secrets/restic_b1")
     );
     assert_eq!(

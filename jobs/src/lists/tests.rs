@@ -107,6 +107,7 @@ fn what_must_not_be_saved_is_never_saved() {
     let never = [
         "root/var/lib/holdfast/secrets",
         "root/var/cache/holdfast/restic",
+        "root/var/cache/holdfast/duplicity",
         "repo",
     ];
     for path in never {

@@ -1,6 +1,7 @@
 //! A record of the `backups` database as a job: typed, checked, and explained where it is wrong.
 
 mod cron;
+mod engines;
 mod fields;
 mod rules;
 
@@ -12,6 +13,7 @@ use crate::esmith::Record;
 use crate::name::JobName;
 use fields::Fields;
 
+pub use engines::{EngineName, Sets, Strategy};
 pub use fields::is_secret;
 pub use rules::check;
 
@@ -30,13 +32,10 @@ pub struct Job {
     pub retention: Retention,
     /// When data that no snapshot needs is removed.
     pub prune: Prune,
-}
-
-/// The engines that this version has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EngineName {
-    /// Deduplicated and encrypted snapshots in restic's format.
-    Restic,
+    /// How the duplicity engine makes its sets; the others do not look at it.
+    pub sets: Sets,
+    /// Which snapshots the rsync engine keeps of each age; the others do not look at it.
+    pub strategy: Strategy,
 }
 
 /// The storages that this version has.
@@ -162,10 +161,12 @@ impl Job {
         Ok(Self {
             name: name.clone(),
             enabled: rules::enabled(&fields)?,
-            engine: rules::engine(&fields)?,
+            engine: engines::engine(&fields)?,
             place: rules::place(&fields)?,
             retention: rules::retention(&fields)?,
             prune: rules::prune(&fields)?,
+            sets: engines::sets(&fields)?,
+            strategy: engines::strategy(&fields)?,
         })
     }
 

@@ -7,11 +7,11 @@ use std::path::Path;
 use engine_api::Age;
 
 use super::fields::Fields;
-use super::{EngineName, Place, Prune, RecordError, Retention, cron};
+use super::{Place, Prune, RecordError, Retention, cron, engines};
 use crate::esmith::Record;
 use crate::name::JobName;
 
-type Checked<T> = Result<T, RecordError>;
+pub(super) type Checked<T> = Result<T, RecordError>;
 
 pub(super) fn enabled(fields: &Fields<'_>) -> Checked<bool> {
     fields.read("status", false, "enabled or disabled", |text| match text {
@@ -19,16 +19,6 @@ pub(super) fn enabled(fields: &Fields<'_>) -> Checked<bool> {
         "disabled" => Some(false),
         _ => None,
     })
-}
-
-pub(super) fn engine(fields: &Fields<'_>) -> Checked<EngineName> {
-    match fields.kind() {
-        b"restic" => Ok(EngineName::Restic),
-        // A record without a type is one of duplicity's, as NethServer has it.
-        b"" => Err(fields.unsupported("type", b"duplicity", "restic")),
-        other @ (b"duplicity" | b"rsync") => Err(fields.unsupported("type", other, "restic")),
-        other => Err(fields.wrong("type", other, "restic")),
-    }
 }
 
 pub(super) fn place(fields: &Fields<'_>) -> Checked<Place> {
@@ -101,6 +91,8 @@ const KNOWN: &[&str] = &[
     "Type",
     "FullDay",
     "VolSize",
+    "Encrypt",
+    "Strategy",
     "Prune",
     "LocalDirectory",
     "SMBHost",
@@ -155,10 +147,11 @@ pub fn check(name: &JobName, record: &Record) -> Vec<RecordError> {
     };
     let mut errors = unknown(&fields);
     errors.extend(enabled(&fields).err());
-    errors.extend(engine(&fields).err());
+    errors.extend(engines::engine(&fields).err());
     errors.extend(place(&fields).err());
     errors.extend(retention(&fields).err());
     errors.extend(prune(&fields).err());
+    errors.extend(engines::check(&fields));
     errors.extend(notify(&fields).err());
     errors.extend(backup_time(&fields).err());
     errors

@@ -106,41 +106,67 @@ fn an_error_names_record_property_value_and_what_is_allowed() {
 #[test]
 fn what_this_version_has_not_is_told_from_what_nobody_has() {
     let (text, hint) = message(&Record {
-        kind: b"rsync".into(),
+        kind: b"tar".into(),
         ..good()
     });
     assert_eq!(
         text,
-        "backup nightly: type `rsync` is not supported by this version, only restic is"
+        "backup nightly: type is `tar`, and must be duplicity, restic or rsync"
     );
     assert_eq!(hint, "change it with `db backups settype nightly restic`");
-    assert!(
-        message(&Record {
-            kind: Vec::new(),
-            ..good()
-        })
-        .0
-        .contains("type `duplicity` is not supported")
-    );
-    assert!(
-        message(&Record {
-            kind: b"tar".into(),
-            ..good()
-        })
-        .0
-        .contains("type is `tar`, and must be restic")
-    );
-    assert!(
-        message(&good().with("VFSType", "cifs"))
-            .0
-            .contains("VFSType `cifs` is not supported")
-    );
-    assert!(
-        message(&good().with("VFSType", "floppy"))
-            .0
-            .contains("VFSType is `floppy`, and must be local")
-    );
+    let (text, _) = message(&good().with("VFSType", "cifs"));
+    assert!(text.contains("VFSType `cifs` is not supported"), "{text}");
+    let (text, _) = message(&good().with("VFSType", "floppy"));
+    assert!(text.contains("VFSType is `floppy`, and must be local"), "{text}");
     assert!(message(&good().with("VFSType", "")).0.contains("VFSType is missing"));
+}
+
+fn of_engine(kind: &str) -> Record {
+    Record {
+        kind: kind.into(),
+        ..good()
+    }
+}
+
+#[test]
+fn an_engine_has_its_own_properties() {
+    let job = |record: &Record| Job::read(&name(), record).unwrap();
+    // A record without a type is one of duplicity's.
+    for kind in ["", "duplicity"] {
+        let plain = job(&of_engine(kind));
+        assert_eq!(plain.engine, EngineName::Duplicity);
+        assert_eq!(plain.sets, Sets::default());
+    }
+    let record = of_engine("duplicity")
+        .with("Type", "incremental")
+        .with("FullDay", "7")
+        .with("VolSize", "25")
+        .with("Encrypt", "enabled");
+    let sets = job(&record).sets;
+    assert_eq!((sets.full_day, sets.volume_size.get(), sets.encrypt), (Some(0), 25 << 20, true));
+    assert_eq!(check(&name(), &record), []);
+    let record = of_engine("rsync").with("Strategy", "1:1 7:30");
+    assert_eq!(job(&record).strategy, Strategy(vec![(1, 1), (7, 30)]));
+    assert_eq!(job(&of_engine("rsync")).strategy, Strategy::default());
+}
+
+#[test]
+fn nonsense_matters_only_to_the_engine_that_reads_it() {
+    let nonsense = [
+        ("Type", "total"),
+        ("FullDay", "8"),
+        ("VolSize", "0"),
+        ("Encrypt", "yes"),
+        ("Strategy", "1"),
+    ];
+    for (property, value) in nonsense {
+        let reader = if property == "Strategy" { "rsync" } else { "duplicity" };
+        let (text, _) = message(&of_engine(reader).with(property, value));
+        assert!(text.contains(&format!("{property} is `{value}`, and must be ")), "{text}");
+        assert_eq!(check(&name(), &of_engine(reader).with(property, value)).len(), 1);
+        assert_eq!(check(&name(), &of_engine("restic").with(property, value)), []);
+        assert!(Job::read(&name(), &of_engine("restic").with(property, value)).is_ok());
+    }
 }
 
 #[test]

@@ -46,6 +46,7 @@ impl Plan<'_> {
         let done = self.work(watcher, &mut report);
         watcher.step(&Step::Engine {
             name: &self.job.name,
+            engine: self.job.engine,
             success: report.backup.is_some(),
         });
         report.status = match &done {

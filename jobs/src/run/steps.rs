@@ -5,6 +5,7 @@ use jiff::Zoned;
 
 use super::{DiskUsage, RunReport};
 use crate::name::JobName;
+use crate::record::EngineName;
 use crate::site::Site;
 use crate::status::Status;
 use crate::text;
@@ -48,6 +49,8 @@ pub enum Step<'a> {
     Engine {
         /// The job.
         name: &'a JobName,
+        /// Its engine.
+        engine: EngineName,
         /// Whether the data is saved.
         success: bool,
     },
@@ -85,9 +88,9 @@ impl Step<'_> {
             Self::Saved { report, dry_run } => saved(report, *dry_run),
             Self::Expired { report, dry_run } => vec![expired(report, *dry_run)],
             Self::Pruned { report } => vec![pruned(report)],
-            Self::Engine { name, success } => {
+            Self::Engine { name, engine, success } => {
                 let result = if *success { "SUCCESS" } else { "FAIL" };
-                vec![format!("Action 'backup-data-restic {name}': {result}")]
+                vec![format!("Action 'backup-data-{engine} {name}': {result}")]
             }
             Self::Warning { text } => vec![format!("Warning: {text}")],
             Self::Failed { error } => failed(error),
@@ -108,11 +111,12 @@ fn time(at: &Zoned) -> String {
 /// Where the new repository and its password are, and what that means.
 #[must_use]
 pub fn new_repository(site: &Site) -> Vec<String> {
-    vec![
-        format!("New repository in {}", text::clean(&site.location)),
-        format!("Its password is kept in {}", text::path(&site.secret)),
-        "Keep a copy of that file in another place: without it nothing can be restored".to_owned(),
-    ]
+    let mut lines = vec![format!("New repository in {}", text::clean(&site.location))];
+    if site.has_password() {
+        lines.push(format!("Its password is kept in {}", text::path(&site.secret)));
+        lines.push("Keep a copy of that file in another place: without it nothing can be restored".to_owned());
+    }
+    lines
 }
 
 /// What a backup did.
@@ -120,7 +124,7 @@ pub fn new_repository(site: &Site) -> Vec<String> {
 pub(crate) fn saved(report: &BackupReport, dry_run: bool) -> Vec<String> {
     let (files, size) = (report.files, text::size);
     let snapshot = match &report.snapshot {
-        Some(id) => format!("Snapshot {} saved", id.0.get(..8).unwrap_or(&id.0)),
+        Some(id) => format!("Snapshot {} saved", short(&id.0)),
         None if dry_run => "Nothing was written (dry run)".to_owned(),
         None => "No snapshot was made".to_owned(),
     };
@@ -148,6 +152,11 @@ pub(crate) fn saved(report: &BackupReport, dry_run: bool) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// Restic's 64 digits are told apart by eight; the other engines' names are times, and short.
+fn short(id: &str) -> &str {
+    id.get(..8).filter(|_| id.len() == 64).unwrap_or(id)
 }
 
 fn expired(report: &ForgetReport, dry_run: bool) -> String {

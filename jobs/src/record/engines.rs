@@ -1,0 +1,171 @@
+//! The engine of a record, and the properties that only one engine has.
+
+use std::fmt;
+use std::num::NonZeroU64;
+
+use super::RecordError;
+use super::fields::Fields;
+use super::rules::Checked;
+
+/// The engines, by the names that records have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EngineName {
+    /// Full backups and increments in duplicity's format.
+    Duplicity,
+    /// Deduplicated and encrypted snapshots in restic's format.
+    Restic,
+    /// Hard-linked folders in the layout of rsync-time-backup.
+    Rsync,
+}
+
+impl EngineName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Duplicity, Self::Restic, Self::Rsync];
+
+    /// The name in a record.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Duplicity => "duplicity",
+            Self::Restic => "restic",
+            Self::Rsync => "rsync",
+        }
+    }
+
+    /// The engine of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|engine| engine.as_str() == name)
+    }
+}
+
+impl fmt::Display for EngineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Properties `Type`, `FullDay`, `VolSize` and `Encrypt`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sets {
+    /// The day of the week whose runs are full, 0 being Sunday; `None` when all are.
+    pub full_day: Option<i8>,
+    /// The size of a volume in bytes.
+    pub volume_size: NonZeroU64,
+    /// Whether everything is encrypted with a passphrase.
+    pub encrypt: bool,
+}
+
+impl Default for Sets {
+    /// NethServer's: every run is full, volumes of 250 MiB, nothing encrypted.
+    fn default() -> Self {
+        Self {
+            full_day: None,
+            volume_size: NonZeroU64::MIN.saturating_add(250 * MEBIBYTE - 1),
+            encrypt: false,
+        }
+    }
+}
+
+const MEBIBYTE: u64 = 1024 * 1024;
+
+/// Property `Strategy`: pairs `AGE:EVERY` in days; of what is older than AGE, one snapshot in EVERY days stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Strategy(pub Vec<(u32, u32)>);
+
+impl Default for Strategy {
+    /// The one of rsync-time-backup.
+    fn default() -> Self {
+        Self(vec![(1, 1), (30, 7), (365, 30)])
+    }
+}
+
+impl Strategy {
+    fn parse(text: &str) -> Option<Self> {
+        let pair = |word: &str| {
+            let (age, every) = word.split_once(':')?;
+            Some((age.parse().ok()?, every.parse().ok()?))
+        };
+        let pairs: Vec<_> = text.split_ascii_whitespace().map(pair).collect::<Option<_>>()?;
+        (!pairs.is_empty()).then_some(Self(pairs))
+    }
+}
+
+pub(super) fn engine(fields: &Fields<'_>) -> Checked<EngineName> {
+    // A record without a type is one of duplicity's, as NethServer has it.
+    if fields.kind().is_empty() {
+        return Ok(EngineName::Duplicity);
+    }
+    let name = str::from_utf8(fields.kind()).ok();
+    let known = name.and_then(EngineName::parse);
+    known.ok_or_else(|| fields.wrong("type", fields.kind(), "duplicity, restic or rsync"))
+}
+
+/// What the record says, or the defaults where another engine would never look at it.
+pub(super) fn sets(fields: &Fields<'_>) -> Checked<Sets> {
+    if engine(fields)? != EngineName::Duplicity {
+        return Ok(Sets::default());
+    }
+    let full_day = full_day(fields)?;
+    Ok(Sets {
+        full_day: incremental(fields)?.then_some(full_day),
+        volume_size: volume_size(fields)?,
+        encrypt: encrypt(fields)?,
+    })
+}
+
+fn incremental(fields: &Fields<'_>) -> Checked<bool> {
+    fields.read("Type", false, "full or incremental", |text| match text {
+        "full" => Some(false),
+        "incremental" => Some(true),
+        _ => None,
+    })
+}
+
+fn full_day(fields: &Fields<'_>) -> Checked<i8> {
+    fields.read("FullDay", 0, "a day of the week from 0 (Sunday) to 6", |text| {
+        let day = text.parse().ok().filter(|day| (0..=7).contains(day));
+        // Cron's other name for Sunday.
+        day.map(|day| if day == 7 { 0 } else { day })
+    })
+}
+
+fn volume_size(fields: &Fields<'_>) -> Checked<NonZeroU64> {
+    const LARGEST: u64 = 1024 * 1024;
+    let usual = Sets::default().volume_size;
+    fields.read("VolSize", usual, "a number of MiB from 1 to 1048576", |text| {
+        let size = text.parse::<u64>().ok().filter(|size| *size <= LARGEST)?;
+        NonZeroU64::new(size * MEBIBYTE)
+    })
+}
+
+fn encrypt(fields: &Fields<'_>) -> Checked<bool> {
+    fields.read("Encrypt", false, "enabled or disabled", |text| match text {
+        "enabled" => Some(true),
+        "disabled" => Some(false),
+        _ => None,
+    })
+}
+
+pub(super) fn strategy(fields: &Fields<'_>) -> Checked<Strategy> {
+    if engine(fields)? != EngineName::Rsync {
+        return Ok(Strategy::default());
+    }
+    const ALLOWED: &str = "pairs of days such as `1:1 30:7 365:30` (older than 30 days, one in 7 days stays)";
+    fields.read("Strategy", Strategy::default(), ALLOWED, Strategy::parse)
+}
+
+/// All that is wrong with these properties. Those of another engine do no harm, and NethServer's forms leave them behind.
+pub(super) fn check(fields: &Fields<'_>) -> Vec<RecordError> {
+    let errors = match engine(fields) {
+        Ok(EngineName::Duplicity) => [
+            incremental(fields).err(),
+            full_day(fields).err(),
+            volume_size(fields).err(),
+            encrypt(fields).err(),
+        ],
+        Ok(EngineName::Rsync) => [strategy(fields).err(), None, None, None],
+        Ok(EngineName::Restic) | Err(_) => [None, None, None, None],
+    };
+    errors.into_iter().flatten().collect()
+}

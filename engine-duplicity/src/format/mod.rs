@@ -1,0 +1,12 @@
+//! The names and texts of the format, from bytes to meaning and back.
+
+pub mod manifest;
+pub mod names;
+pub mod order;
+pub mod quote;
+pub mod stamp;
+
+pub use manifest::{Changed, ChangedFile, Manifest, Notes, PathEnd, VolumeInfo};
+pub use names::{Container, FileKind, FileName, Prefixes, SetId};
+pub use order::TreePath;
+pub use stamp::SetTime;

@@ -1,0 +1,149 @@
+//! The weak sums, which roll: the sum of the next window is made of this one's, the byte that leaves and the one that comes.
+
+/// A weak sum of a window.
+pub(crate) trait Weak: Copy {
+    /// The sum of `window`.
+    fn of(window: &[u8]) -> Self;
+    /// The window moves on by a byte.
+    fn roll(&mut self, old: u8, new: u8);
+    /// The window loses its first byte.
+    fn shrink(&mut self, old: u8);
+    /// The number that a signature has.
+    fn sum(self) -> u32;
+}
+
+/// What librsync adds to each byte.
+const OFFSET: u32 = 31;
+
+/// Two sums mod 2^16: of the bytes, and of the bytes by their distance from the window's end.
+#[derive(Clone, Copy)]
+pub(crate) struct Rollsum {
+    len: u32,
+    plain: u32,
+    weighed: u32,
+}
+
+impl Rollsum {
+    /// Inlined into the code for each level of the processor.
+    #[inline(always)]
+    pub(crate) fn sum_of(window: &[u8]) -> u32 {
+        Self::of_inlined(window).sum()
+    }
+
+    #[inline(always)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the sums are mod 2^16, and blocks are shorter than 2^32"
+    )]
+    fn of_inlined(window: &[u8]) -> Self {
+        const RUN: usize = 32;
+        let (mut plain, mut weighed) = (0u32, 0u32);
+        let (runs, rest) = window.as_chunks::<RUN>();
+        for run in runs {
+            let (mut bytes, mut falling) = (0u32, 0u32);
+            for (byte, weight) in run.iter().zip((1..=RUN as u32).rev()) {
+                bytes += u32::from(*byte);
+                falling += u32::from(*byte) * weight;
+            }
+            weighed = weighed
+                .wrapping_add(plain.wrapping_mul(RUN as u32))
+                .wrapping_add(falling);
+            plain = plain.wrapping_add(bytes);
+        }
+        for byte in rest {
+            plain = plain.wrapping_add(u32::from(*byte));
+            weighed = weighed.wrapping_add(plain);
+        }
+        let len = window.len() as u32;
+        let distances = (u64::from(len) * (u64::from(len) + 1) / 2) as u32;
+        Self {
+            len,
+            plain: plain.wrapping_add(len.wrapping_mul(OFFSET)),
+            weighed: weighed.wrapping_add(distances.wrapping_mul(OFFSET)),
+        }
+    }
+}
+
+impl Weak for Rollsum {
+    fn of(window: &[u8]) -> Self {
+        Self::of_inlined(window)
+    }
+
+    #[inline(always)]
+    fn roll(&mut self, old: u8, new: u8) {
+        let (old, new) = (u32::from(old), u32::from(new));
+        self.plain = self.plain.wrapping_add(new).wrapping_sub(old);
+        let leaving = self.len.wrapping_mul(old + OFFSET);
+        self.weighed = self.weighed.wrapping_add(self.plain).wrapping_sub(leaving);
+    }
+
+    fn shrink(&mut self, old: u8) {
+        let old = u32::from(old) + OFFSET;
+        self.plain = self.plain.wrapping_sub(old);
+        self.weighed = self.weighed.wrapping_sub(self.len.wrapping_mul(old));
+        self.len = self.len.wrapping_sub(1);
+    }
+
+    #[inline(always)]
+    fn sum(self) -> u32 {
+        self.weighed << 16 | self.plain & 0xffff
+    }
+}
+
+/// The window as the digits of a number to an odd base, mod 2^32, with a one before them.
+#[derive(Clone, Copy)]
+pub(crate) struct RabinKarp {
+    hash: u32,
+    /// The base to the power of the window's length.
+    power: u32,
+}
+
+const BASE: u32 = 0x0810_4225;
+/// `BASE * UNBASE == 1` mod 2^32.
+const UNBASE: u32 = inverse(BASE);
+
+/// Newton's way: each step doubles the bits that are right, and three are right at first.
+const fn inverse(odd: u32) -> u32 {
+    let mut found = odd;
+    let mut step = 0;
+    while step < 4 {
+        found = found.wrapping_mul(2u32.wrapping_sub(odd.wrapping_mul(found)));
+        step += 1;
+    }
+    found
+}
+
+impl Weak for RabinKarp {
+    #[inline(always)]
+    fn of(window: &[u8]) -> Self {
+        let (mut hash, mut power) = (1u32, 1u32);
+        for byte in window {
+            hash = hash.wrapping_mul(BASE).wrapping_add(u32::from(*byte));
+            power = power.wrapping_mul(BASE);
+        }
+        Self { hash, power }
+    }
+
+    #[inline(always)]
+    fn roll(&mut self, old: u8, new: u8) {
+        // The leading one has become a BASE, and the old byte stands before the window: both are taken away again.
+        let leading = self
+            .power
+            .wrapping_mul(BASE.wrapping_add(u32::from(old)).wrapping_sub(1));
+        let hash = self.hash.wrapping_mul(BASE).wrapping_add(u32::from(new));
+        self.hash = hash.wrapping_sub(leading);
+    }
+
+    fn shrink(&mut self, old: u8) {
+        // 1·P + old·P/B + rest  becomes  1·P/B + rest.
+        let less = self.power.wrapping_mul(UNBASE);
+        let leaving = less.wrapping_mul(u32::from(old).wrapping_sub(1));
+        self.hash = self.hash.wrapping_sub(self.power).wrapping_sub(leaving);
+        self.power = less;
+    }
+
+    #[inline(always)]
+    fn sum(self) -> u32 {
+        self.hash
+    }
+}

@@ -1,3 +1,16 @@
 //! Hard-linked snapshots in the layout of rsync-time-backup.
 
+mod content;
+mod diff;
+mod engine;
+mod entries;
+mod error;
+mod find;
 mod manifest;
+mod name;
+mod parallel;
+mod snapshots;
+mod tree;
+
+pub use engine::RsyncEngine;
+pub use error::{Error, Result};

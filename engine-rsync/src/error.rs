@@ -1,0 +1,101 @@
+use std::path::PathBuf;
+
+use engine_api::{ErrorKind, Failure, StoreError};
+
+use crate::manifest::ManifestError;
+
+/// What can go wrong with hard-linked snapshots.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file tree could not be walked or written at all.
+    #[error(transparent)]
+    Tree(#[from] fstree::Error),
+    /// The manifest of a snapshot is of no use.
+    #[error("cannot use the manifest of snapshot {snapshot}")]
+    Manifest {
+        /// Whose.
+        snapshot: String,
+        /// Why.
+        source: ManifestError,
+    },
+    /// Nothing fits the name.
+    #[error("no snapshot fits `{name}`")]
+    SnapshotNotFound {
+        /// What was asked for.
+        name: String,
+    },
+    /// Several fit.
+    #[error("`{name}` fits {count} snapshots")]
+    SnapshotAmbiguous {
+        /// What was asked for.
+        name: String,
+        /// How many.
+        count: usize,
+    },
+    /// A path that the snapshot has not.
+    #[error("{} is not in snapshot {snapshot}", path.display())]
+    PathNotFound {
+        /// What was asked for.
+        path: PathBuf,
+        /// Where.
+        snapshot: String,
+    },
+    /// A path that is not what it must be.
+    #[error("{} is not a regular file in snapshot {snapshot}", path.display())]
+    NotAFile {
+        /// What was asked for.
+        path: PathBuf,
+        /// Where.
+        snapshot: String,
+    },
+    /// A request that makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The user or the system asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// The result of an operation on hard-linked snapshots.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// The message followed by its causes, on one line.
+    pub(crate) fn chain(self) -> String {
+        engine_api::Error::from(self).chain()
+    }
+}
+
+impl Failure for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::Tree(error) => error.kind(),
+            Self::Manifest { .. } => ErrorKind::Damaged,
+            Self::SnapshotNotFound { .. }
+            | Self::SnapshotAmbiguous { .. }
+            | Self::PathNotFound { .. }
+            | Self::NotAFile { .. }
+            | Self::Usage(_) => ErrorKind::Usage,
+            Self::Interrupted => ErrorKind::Interrupted,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Store(error) => return error.hint(),
+            Self::Tree(error) => return error.hint(),
+            Self::Manifest { .. } => {
+                "the snapshot's tree can be read all the same: `holdfast repair index` makes a new manifest from it"
+            }
+            Self::SnapshotNotFound { .. } | Self::SnapshotAmbiguous { .. } => "`holdfast snapshots` lists them",
+            Self::PathNotFound { .. } | Self::NotAFile { .. } => "`holdfast find` and `holdfast ls` show what is there",
+            Self::Usage(_) | Self::Interrupted => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

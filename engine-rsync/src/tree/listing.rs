@@ -1,0 +1,115 @@
+//! The records of a snapshot, wherever they come from.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+
+use engine_api::{EntryKind, FileStore};
+
+use super::folders::Folders;
+use super::walk::{TreeWalk, record_of};
+use crate::error::{Error, Result};
+use crate::manifest::{Record, Records};
+use crate::snapshots::Stored;
+
+/// Records of a snapshot, in walk order.
+pub enum Listing<'a> {
+    /// As they were saved.
+    Manifest {
+        /// The records.
+        records: Records,
+        /// Whose.
+        snapshot: String,
+    },
+    /// As the place has them.
+    Tree {
+        /// The entry that was asked for, before all below it.
+        first: Option<Record>,
+        /// What is below it.
+        walk: Option<TreeWalk<'a>>,
+    },
+}
+
+impl Iterator for Listing<'_> {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Manifest { records, snapshot } => {
+                let record = records.next()?;
+                Some(record.map_err(|source| Error::Manifest {
+                    snapshot: snapshot.clone(),
+                    source,
+                }))
+            }
+            Self::Tree { first, walk } => {
+                if let Some(first) = first.take() {
+                    return Some(Ok(first));
+                }
+                Some(walk.as_mut()?.next()?.map_err(Error::from))
+            }
+        }
+    }
+}
+
+/// The record of `under` and of all below it. The topmost folder is among them only if the manifest has it.
+///
+/// # Errors
+/// [`Error::PathNotFound`], or what the storage says.
+pub fn list<'a>(store: &'a dyn FileStore, stored: &Stored, under: &[u8], xattrs: bool) -> Result<Listing<'a>> {
+    let not_found = || Error::PathNotFound {
+        path: absolute(under),
+        snapshot: stored.name().to_owned(),
+    };
+    if let Some(manifest) = &stored.manifest {
+        if !under.is_empty() {
+            let found = manifest.find(under).map_err(|source| Error::Manifest {
+                snapshot: stored.name().to_owned(),
+                source,
+            })?;
+            found.ok_or_else(not_found)?;
+        }
+        return Ok(Listing::Manifest {
+            records: manifest.below(under),
+            snapshot: stored.name().to_owned(),
+        });
+    }
+    if under.is_empty() {
+        let walk = TreeWalk::new(store, stored.folder.clone(), under, xattrs);
+        return Ok(Listing::Tree {
+            first: None,
+            walk: Some(walk),
+        });
+    }
+    let mut folders = Folders::new(stored.folder.clone());
+    let (folder, name) = folders.find(under).map_err(|_| not_found())?;
+    let stat = match store.stat(&folder, name) {
+        Ok(stat) => stat.ok_or_else(not_found)?,
+        Err(error) if error.is_not_found() => return Err(not_found()),
+        Err(error) => return Err(error.into()),
+    };
+    let first = record_of(store, &folder, name, under, &stat, xattrs)?;
+    let child = folder.child(name).ok().filter(|_| stat.kind == EntryKind::Dir);
+    Ok(Listing::Tree {
+        first: Some(first),
+        walk: child.map(|child| TreeWalk::new(store, child, under, xattrs)),
+    })
+}
+
+/// The path as it was on the machine that was saved.
+pub fn absolute(path: &[u8]) -> PathBuf {
+    PathBuf::from(OsString::from_vec([b"/", path].concat()))
+}
+
+/// The path in the snapshot of what was at `path`; `None` when it cannot be any.
+pub fn relative(path: &Path) -> Option<Vec<u8>> {
+    let mut names: Vec<&[u8]> = Vec::new();
+    for part in path.components() {
+        match part {
+            Component::RootDir | Component::CurDir => {}
+            Component::Normal(name) => names.push(name.as_bytes()),
+            Component::ParentDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(names.join(&b'/'))
+}

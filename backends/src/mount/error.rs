@@ -1,0 +1,48 @@
+//! What can go wrong while mounting.
+
+use std::io;
+use std::path::Path;
+
+use engine_api::{StoreError, StoreErrorKind};
+
+/// A failed step, still without the names of what and where.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) operation: &'static str,
+    pub(super) kind: StoreErrorKind,
+    pub(super) cause: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Failed {
+    pub(super) fn new(operation: &'static str, kind: StoreErrorKind, cause: impl Into<String>) -> Self {
+        Self {
+            operation,
+            kind,
+            cause: cause.into().into(),
+        }
+    }
+
+    pub(super) fn io(operation: &'static str, cause: io::Error) -> Self {
+        let kind = match cause.kind() {
+            io::ErrorKind::NotFound => StoreErrorKind::NotFound,
+            io::ErrorKind::PermissionDenied => StoreErrorKind::PermissionDenied,
+            io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::ReadOnly,
+            _ => StoreErrorKind::Other,
+        };
+        Self {
+            operation,
+            kind,
+            cause: cause.into(),
+        }
+    }
+
+    pub(super) fn into_store_error(self, object: &str, point: &Path) -> StoreError {
+        StoreError {
+            operation: self.operation,
+            object: object.to_owned(),
+            location: point.display().to_string(),
+            kind: self.kind,
+            source: self.cause,
+        }
+    }
+}

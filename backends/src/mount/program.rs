@@ -1,0 +1,91 @@
+//! The system's own programs, run with a time limit and without a word of secret on their command lines.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use engine_api::StoreErrorKind;
+
+use super::error::Failed;
+
+/// How long a program may take: a server that does not answer is given up by the kernel after about as long.
+const LIMIT: Duration = Duration::from_secs(120);
+/// How much of what it says is kept.
+const KEPT: u64 = 4096;
+
+/// What a program said.
+pub(super) struct Said {
+    pub(super) success: bool,
+    /// Standard output.
+    pub(super) output: String,
+    /// What it complained about, in one line.
+    pub(super) complaint: String,
+}
+
+/// Runs `name` to its end.
+pub(super) fn run<'a>(
+    operation: &'static str,
+    name: &str,
+    words: impl IntoIterator<Item = &'a OsStr>,
+) -> Result<Said, Failed> {
+    let mut child = Command::new(name)
+        .args(words)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|cause| Failed::io(operation, cause))?;
+    let output = drain(child.stdout.take());
+    let complaint = drain(child.stderr.take());
+    let success = wait(operation, name, &mut child)?;
+    Ok(Said {
+        success,
+        output: output.join().unwrap_or_default(),
+        complaint: one_line(&complaint.join().unwrap_or_default()),
+    })
+}
+
+/// Reads what comes, and keeps the beginning, so that the program is never held up.
+fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let Some(mut pipe) = pipe else {
+            return String::new();
+        };
+        let mut kept = Vec::new();
+        let _ = pipe.by_ref().take(KEPT * 64).read_to_end(&mut kept);
+        let _ = std::io::copy(&mut pipe, &mut std::io::sink());
+        String::from_utf8_lossy(&kept).into_owned()
+    })
+}
+
+fn wait(operation: &'static str, name: &str, child: &mut Child) -> Result<bool, Failed> {
+    let end = Instant::now() + LIMIT;
+    let mut pause = Duration::from_millis(2);
+    loop {
+        match child.try_wait().map_err(|cause| Failed::io(operation, cause))? {
+            Some(status) => return Ok(status.success()),
+            None if Instant::now() > end => {
+                let _ = child.kill();
+                let _ = child.wait();
+                let cause = format!("{name} did not come to an end within {} seconds", LIMIT.as_secs());
+                return Err(Failed::new(operation, StoreErrorKind::Timeout, cause));
+            }
+            None => thread::sleep(pause),
+        }
+        pause = (pause * 2).min(Duration::from_millis(100));
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let mut line = lines.join("; ");
+    if let Some((end, _)) = line.char_indices().nth(500) {
+        line.truncate(end);
+    }
+    line
+}

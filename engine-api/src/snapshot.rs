@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub bytes: Option<u64>,
     /// Bytes its backup added to the repository as they are stored, where the snapshot says so.
     pub bytes_added: Option<u64>,
+    /// What kind of snapshot it is, where the engine makes several: `full` or `increment`.
+    pub detail: Option<String>,
 }
 
 /// How a user names one snapshot.

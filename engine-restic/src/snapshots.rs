@@ -81,6 +81,7 @@ pub fn load(repository: &Repository, id: Id) -> Result<Stored> {
         files: summary.map(|summary| summary.total_files_processed),
         bytes: summary.map(|summary| summary.total_bytes_processed),
         bytes_added: summary.map(|summary| summary.data_added_packed),
+        detail: None,
     };
     Ok(Stored { id, file, snapshot })
 }

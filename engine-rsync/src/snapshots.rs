@@ -128,6 +128,7 @@ fn describe(time: Timestamp, name: &str, manifest: Option<&Manifest>) -> Snapsho
         bytes_added: totals
             .filter(|_| about.is_some_and(|about| !about.adopted))
             .map(|totals| totals.bytes_added),
+        detail: None,
     }
 }
 

@@ -196,7 +196,7 @@ impl<'a, W: Write> DeltaBuilder<'a, W> {
         let last = self.old.signature().blocks().saturating_sub(1);
         let block = self.summer.block_len();
         let Some((weak, strong)) = self.old.signature().block(last) else {
-            self.window.skip(usize::MAX);
+            self.window.skip(self.window.ahead().len());
             return Ok(());
         };
         let longer = self.window.ahead().len().saturating_sub(block - 1);

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -120,6 +120,16 @@ impl TargetFile {
             rest = tail;
             at += len as u64;
         }
+        Ok(())
+    }
+
+    /// Makes a new file share all blocks of `source`, of its whole size, where the filesystem can do that.
+    ///
+    /// # Errors
+    /// When it cannot, such as when both are not on one filesystem; then nothing is written.
+    pub fn share_blocks(&self, source: BorrowedFd<'_>) -> io::Result<()> {
+        rustix::fs::ioctl_ficlone(&self.file, source)?;
+        self.end.store(Stat::from(fstat(&self.file)?).size, Ordering::Release);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod find;
 mod manifest;
 mod name;
 mod parallel;
+mod restore;
 mod snapshots;
 mod tree;
 

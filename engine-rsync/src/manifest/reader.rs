@@ -137,15 +137,33 @@ impl Manifest {
         Ok(first.filter(|record| record.path == path))
     }
 
+    /// Reads every block and compares it with its digest.
+    ///
+    /// # Errors
+    /// At the first that is damaged or cannot be read.
+    pub fn prove(&self) -> Result<(), ManifestError> {
+        let mut stored = Vec::new();
+        self.0
+            .blocks
+            .iter()
+            .try_for_each(|block| self.read_block(block, &mut stored))
+    }
+
+    fn read_block(&self, block: &Block, stored: &mut Vec<u8>) -> Result<(), ManifestError> {
+        stored.resize(block.stored, 0);
+        self.0.source.read_at(block.offset, stored)?;
+        if *blake3::hash(stored).as_bytes() != block.digest {
+            return Err(ManifestError::Damaged("a block of it changed"));
+        }
+        Ok(())
+    }
+
     fn block(&self, number: usize) -> Result<Option<(Vec<u8>, u64)>, ManifestError> {
         let Some(block) = self.0.blocks.get(number) else {
             return Ok(None);
         };
-        let mut stored = vec![0; block.stored];
-        self.0.source.read_at(block.offset, &mut stored)?;
-        if *blake3::hash(&stored).as_bytes() != block.digest {
-            return Err(ManifestError::Damaged("a block of it changed"));
-        }
+        let mut stored = Vec::new();
+        self.read_block(block, &mut stored)?;
         let plain = expand(&stored, block.plain)?;
         Ok(Some((plain, block.records)))
     }

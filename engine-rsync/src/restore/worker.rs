@@ -1,0 +1,200 @@
+//! Doing what was planned.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+use engine_api::{Change, EntryKind, Overwrite, StoreError, StoredFile, Timestamp};
+
+use super::Context;
+use super::copy::{Buffers, Failure, copy};
+use super::existing::Decision;
+use super::job::{Batch, First, Job, Task};
+use crate::error::Result;
+use crate::manifest::Record;
+use crate::tree::Folders;
+
+/// What a worker keeps from job to job.
+struct Worker<'a, 'c> {
+    context: &'a Context<'c>,
+    folders: Folders,
+    buffers: Buffers,
+}
+
+/// Does all jobs of all batches until there are no more.
+pub fn run(context: &Context<'_>, batches: &Receiver<Batch>) -> Result<()> {
+    let mut worker = Worker {
+        context,
+        folders: Folders::new(context.stored.folder.clone()),
+        buffers: Buffers::new(),
+    };
+    for batch in batches {
+        context.go_on()?;
+        for job in batch.jobs {
+            let folder = Arc::clone(&job.folder);
+            let outcome = worker.job(job);
+            folder.done(context);
+            outcome?;
+        }
+    }
+    Ok(())
+}
+
+impl Worker<'_, '_> {
+    fn job(&mut self, job: Job) -> Result<()> {
+        match job.task {
+            Task::File(Decision::Right, _named) => {
+                self.right(&job.record, &job.path);
+                Ok(())
+            }
+            Task::File(decision, _named) => self.write(&job.record, &job.path, decision == Decision::Update),
+            Task::Link(ref first) => self.link(&job, first),
+        }
+    }
+
+    /// The content is there already.
+    fn right(&self, record: &Record, path: &Path) {
+        let counters = &self.context.counters;
+        let size = record.metadata.size;
+        counters.problems(self.context.target.set_metadata(path, &record.metadata));
+        counters.bytes(0, size);
+        counters.finished(path, EntryKind::File, Change::Unchanged, size);
+    }
+
+    fn write(&mut self, record: &Record, path: &Path, update: bool) -> Result<()> {
+        let source = match self.open(record) {
+            Ok(source) => source,
+            Err(error) => {
+                self.context.counters.failed(path, "read what is stored of", &error);
+                return Ok(());
+            }
+        };
+        let stat = match source.stat() {
+            Ok(stat) => stat,
+            Err(error) => {
+                self.context
+                    .counters
+                    .failed(path, "read what is stored of", &chain(error));
+                return Ok(());
+            }
+        };
+        let mut metadata = record.metadata.clone();
+        let unit = self.context.store.capabilities().time_unit;
+        let touched = stat.size != metadata.size || !same_time(stat.mtime, metadata.mtime, unit);
+        let from_manifest = self.context.stored.manifest.is_some();
+        if touched && from_manifest {
+            let cause = "it was changed after it was saved; it is restored as it is now";
+            self.context.counters.failed(path, "restore as it was", &cause);
+            (metadata.size, metadata.mtime) = (stat.size, stat.mtime);
+        }
+        let digest = record.digest.filter(|_| !touched);
+        self.write_from(source.as_ref(), path, metadata, (record.sparse, digest), update)
+    }
+
+    fn open(&mut self, record: &Record) -> Result<Box<dyn StoredFile>, String> {
+        let (folder, name) = self.folders.find(&record.path).map_err(|error| error.to_string())?;
+        self.context.store.open(&folder, name).map_err(chain)
+    }
+
+    fn write_from(
+        &mut self,
+        source: &dyn StoredFile,
+        path: &Path,
+        mut metadata: engine_api::Metadata,
+        (sparse, digest): (bool, Option<crate::manifest::Digest>),
+        update: bool,
+    ) -> Result<()> {
+        let context = self.context;
+        let target = if sparse { &context.sparse } else { &context.target };
+        let size = metadata.size;
+        let made = if update {
+            target.update_file(path, size)
+        } else {
+            target.create_file(path, size)
+        };
+        let file = match made {
+            Ok(file) => file,
+            Err(error) => {
+                context.counters.failed(path, "create", &error);
+                return Ok(());
+            }
+        };
+        let existing = if file.is_new() {
+            None
+        } else {
+            context.target.open_existing(path).ok()
+        };
+        let copied = copy(
+            context,
+            source,
+            &file,
+            existing.as_ref(),
+            (size, sparse),
+            &mut self.buffers,
+        );
+        let whole = match copied {
+            Ok(found) if found.is_none() || digest.is_none() || found == digest => true,
+            Ok(_) => {
+                let cause = "what is stored is damaged: its digest is not that of what was saved";
+                context.counters.failed(path, "restore as it was", &cause);
+                false
+            }
+            Err(Failure::Stop(error)) => return Err(error),
+            Err(Failure::Read(error)) => {
+                context.counters.failed(path, "read what is stored of", &chain(error));
+                false
+            }
+            Err(Failure::Write(error)) => {
+                context.counters.failed(path, "write", &error);
+                false
+            }
+        };
+        if !whole {
+            // The time tells that it is not what was saved.
+            metadata.mtime = Timestamp::now();
+        }
+        context.counters.problems(file.finish(&metadata));
+        context.counters.finished(path, EntryKind::File, Change::Changed, size);
+        Ok(())
+    }
+
+    fn link(&mut self, job: &Job, first: &First) -> Result<()> {
+        let existing = first.wait();
+        let context = self.context;
+        let kind = job.record.metadata.kind;
+        if context.dry_run {
+            return Ok(());
+        }
+        let look = |path: &Path| context.target.stat(path).ok().flatten();
+        let other = look(&job.path);
+        if let (Some(one), Some(other)) = (look(existing), other) {
+            let newer = context.overwrite == Overwrite::IfNewer && other.mtime >= one.mtime;
+            if one.same_inode(&other) || newer || context.overwrite == Overwrite::Never {
+                context.counters.finished(&job.path, kind, Change::Unchanged, 0);
+                return Ok(());
+            }
+        }
+        match context.target.hard_link(existing, &job.path) {
+            Ok(()) => {
+                context.counters.finished(&job.path, kind, Change::New, 0);
+                Ok(())
+            }
+            // Better twice than not at all.
+            Err(_) if kind == EntryKind::File => self.write(&job.record, &job.path, false),
+            Err(error) => {
+                context.counters.failed(&job.path, "link", &error);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Whether two times are the same in the place's unit, in nanoseconds; whole seconds where that is coarser.
+pub fn same_time(stored: Timestamp, saved: Timestamp, unit: u32) -> bool {
+    let nanos = |time: Timestamp| i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanos);
+    (nanos(stored) - nanos(saved)).abs() < i128::from(unit.max(1))
+}
+
+fn chain(error: StoreError) -> String {
+    engine_api::Error::from(error).chain()
+}

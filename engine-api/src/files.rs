@@ -222,8 +222,9 @@ pub trait StoredFile: Send + Sync {
 
 /// A tree of files.
 ///
-/// Contract: no name is ever followed when it is a symbolic link, and nothing leads out of the root. What a method did is
-/// seen by every later call; it is durable after [`sync`](Self::sync), or after the file and the folder it lies in were
+/// Contract: no name is followed when it is a symbolic link (a store across a network, which names folders by their
+/// path, can promise that of the last name only), and nothing leads out of the root. What a method did is seen by every
+/// later call; it is durable after [`sync`](Self::sync), or after the file and the folder it lies in were
 /// synced. Every method may be called from many threads at once. A folder that is not there is
 /// [`NotFound`](crate::StoreErrorKind::NotFound), from every method; a name that is empty, `.`, `..` or holds `/` or NUL
 /// is an error from every method.

@@ -5,6 +5,7 @@
 //! storage's [`Capabilities`](engine_api::Capabilities) and skips, with the reason, what the storage does not promise.
 
 mod concurrent;
+pub mod files;
 mod listing;
 mod objects;
 

@@ -17,6 +17,11 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// An operation on a path; the empty one is the destination itself.
+    pub(super) fn path(operation: &'static str, path: &[u8], location: &'a str) -> Self {
+        Self::folder(operation, &String::from_utf8_lossy(path), location)
+    }
+
     /// An operation on `folder`; the empty one is the destination itself.
     pub(super) fn folder(operation: &'static str, folder: &str, location: &'a str) -> Self {
         let object = if folder.is_empty() { "the folder" } else { folder };
@@ -60,6 +65,9 @@ fn kind_of(errno: Errno) -> StoreErrorKind {
         // A file larger than the filesystem or the limit allows is out of room, too.
         Errno::NOSPC | Errno::DQUOT | Errno::FBIG => StoreErrorKind::NoSpace,
         Errno::ROFS => StoreErrorKind::ReadOnly,
+        Errno::OPNOTSUPP | Errno::NOSYS => StoreErrorKind::Unsupported,
+        Errno::MLINK => StoreErrorKind::TooManyLinks,
+        Errno::NOTEMPTY => StoreErrorKind::NotEmpty,
         Errno::TIMEDOUT => StoreErrorKind::Timeout,
         Errno::HOSTDOWN | Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::CONNRESET => StoreErrorKind::Connection,
         Errno::STALE | Errno::NODEV | Errno::NXIO | Errno::NOTCONN | Errno::SHUTDOWN => StoreErrorKind::Vanished,

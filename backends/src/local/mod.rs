@@ -5,6 +5,7 @@
 //! file in the same folder; files and folders get the modes that restic's own local storage gives them.
 
 mod errors;
+mod files;
 mod leftovers;
 mod list;
 mod read;
@@ -21,6 +22,7 @@ use engine_api::{
 use rustix::io::Errno;
 
 use self::errors::Context;
+use self::files::LocalFiles;
 use self::leftovers::Leftovers;
 use self::root::Root;
 use self::write::Modes;
@@ -37,7 +39,8 @@ const TEMPORARY: &[u8] = b".holdfast-tmp-";
 /// [`StoreErrorKind::NotFound`] when it is not there and is not to be made; any other kind when it cannot be opened.
 pub fn open(dir: &Path, create: bool) -> Result<Destination, StoreError> {
     let store = LocalStore::open(dir, create)?;
-    Ok(Destination::new(Arc::new(store), Box::new(())))
+    let files = LocalFiles::open(dir)?;
+    Ok(Destination::new(Arc::new(store), Box::new(())).with_files(Arc::new(files)))
 }
 
 struct LocalStore {

@@ -54,6 +54,16 @@ impl Root {
         &self.location
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the directory that is held open has not been removed.
+    pub(super) fn is_linked(&self) -> bool {
+        fs::fstat(&self.fd).is_ok_and(|stat| stat.st_nlink > 0)
+    }
+
     /// Whether the path still leads to the directory that is held open.
     pub(super) fn is_in_place(&self) -> bool {
         fs::stat(&self.path).is_ok_and(|stat| Identity::of(&stat) == self.identity)

@@ -53,6 +53,82 @@ fn keeps_the_contract() {
 }
 
 #[test]
+fn keeps_the_contract_of_files() {
+    let place = place();
+    let destination = open(&place.dir, true).unwrap();
+    let files = destination.files.unwrap();
+    let summary = crate::conformance::files::run(files.as_ref(), "suite").unwrap();
+    let may_be_missing = ["a copy that shares blocks stands alone", "owners are kept"];
+    let skipped: Vec<_> = summary
+        .skipped
+        .iter()
+        .filter(|(check, _)| !may_be_missing.contains(check))
+        .collect();
+    assert!(skipped.is_empty(), "{skipped:?}");
+    assert_eq!(
+        fs::read_dir(&place.dir).unwrap().count(),
+        0,
+        "nothing is left of the suite and the probe"
+    );
+    let found = files.capabilities();
+    assert!(found.hard_links && found.symlinks && found.modes && found.atomic_replace && found.any_name);
+    assert_eq!(
+        (found.local_path.as_deref(), found.time_unit),
+        (Some(place.dir.as_path()), 1)
+    );
+}
+
+#[test]
+fn more_folders_than_are_kept_open_all_work() {
+    let place = place();
+    let files = open(&place.dir, true).unwrap().files.unwrap();
+    let root = files.root();
+    let folders: Vec<_> = (0..600)
+        .map(|number| {
+            let name = format!("{number:0200}");
+            files.make_folder(&root, name.as_bytes()).unwrap();
+            root.child(name.as_bytes()).unwrap()
+        })
+        .collect();
+    for folder in folders.iter().chain(folders.iter().rev()) {
+        files
+            .create(folder, b"first")
+            .map(drop)
+            .or_else(|_| files.create(folder, b"second").map(drop))
+            .unwrap();
+    }
+    let mut deep = root;
+    for _ in 0..600 {
+        files.make_folder(&deep, &[b'd'; 200]).unwrap();
+        deep = deep.child(&[b'd'; 200]).unwrap();
+        files.create(&deep, b"file").unwrap();
+    }
+    let open = fs::read_dir("/proc/self/fd").unwrap().count();
+    assert!(open < 400, "{open} descriptors are open");
+    assert!(files.stat(&deep, b"file").unwrap().is_some());
+}
+
+#[test]
+fn a_link_in_the_place_of_a_folder_leads_nowhere() {
+    let place = place();
+    let files = open(&place.dir, true).unwrap().files.unwrap();
+    symlink("/", place.dir.join("folder")).unwrap();
+    let folder = files.root().child(b"folder").unwrap();
+    assert!(files.stat(&folder, b"etc").is_err());
+    assert!(files.create(&folder, b"holdfast-must-not-be-there").is_err());
+}
+
+#[test]
+fn a_place_that_nobody_may_write_promises_nothing() {
+    let place = place();
+    let files = open(&place.dir, true).unwrap().files.unwrap();
+    fs::remove_dir(&place.dir).unwrap();
+    assert!(!files.capabilities().hard_links);
+    assert!(!files.capabilities().sync_all);
+    assert_eq!(files.sync().unwrap_err().kind, StoreErrorKind::Vanished);
+}
+
+#[test]
 fn an_absent_destination_is_made_only_when_asked() {
     let place = place();
     let error = open(&place.dir, false).map(|_| ()).unwrap_err();

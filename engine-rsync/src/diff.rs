@@ -9,12 +9,10 @@ use engine_api::{DiffEntry, DiffKind, EntryKind, FileStore, Metadata, SnapshotId
 
 use crate::error::{Error, Result};
 use crate::manifest::{Record, path_order};
+use crate::read::{PIECE, fill};
 use crate::snapshots::Stored;
 use crate::tree::{Folders, Listing, absolute, list, relative};
 use crate::{RsyncEngine, snapshots};
-
-/// So much of two files is compared at once.
-const PIECE: usize = 256 << 10;
 
 /// Hands every difference at or below `under` to `each`.
 pub fn run(
@@ -156,18 +154,6 @@ fn same_content(store: &dyn FileStore, old: (&[u8], &mut Folders), new: (&[u8], 
         }
         offset += one as u64;
     }
-}
-
-/// Fills the buffer as far as the file goes.
-pub fn fill(file: &dyn engine_api::StoredFile, offset: u64, buffer: &mut [u8]) -> Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(offset + filled as u64, rest)? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    Ok(filled)
 }
 
 /// Whether a restore of either gives the same: when it was read, and where it lay on the disk, does not count.

@@ -22,6 +22,14 @@ pub enum Error {
         /// Why.
         source: ManifestError,
     },
+    /// One entry of a snapshot cannot be read at the place; the others may be.
+    #[error("cannot read {} of a snapshot", path.display())]
+    Unreadable {
+        /// As it was on the machine that was saved.
+        path: PathBuf,
+        /// What the storage says.
+        source: StoreError,
+    },
     /// Nothing fits the name.
     #[error("no snapshot fits `{name}`")]
     SnapshotNotFound {
@@ -60,6 +68,12 @@ pub enum Error {
     Interrupted,
 }
 
+/// Whether the storage as a whole cannot be reached any more, so that there is no sense in going on with other entries.
+pub(crate) const fn is_out_of_reach(error: &StoreError) -> bool {
+    use engine_api::StoreErrorKind::{Connection, Timeout, Unauthenticated, Vanished};
+    matches!(error.kind, Connection | Timeout | Unauthenticated | Vanished)
+}
+
 /// The result of an operation on hard-linked snapshots.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -73,7 +87,7 @@ impl Error {
 impl Failure for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Store(error) => error.kind(),
+            Self::Store(error) | Self::Unreadable { source: error, .. } => error.kind(),
             Self::Tree(error) => error.kind(),
             Self::Manifest { .. } => ErrorKind::Damaged,
             Self::SnapshotNotFound { .. }
@@ -87,7 +101,7 @@ impl Failure for Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Store(error) => return error.hint(),
+            Self::Store(error) | Self::Unreadable { source: error, .. } => return error.hint(),
             Self::Tree(error) => return error.hint(),
             Self::Manifest { .. } => {
                 "the snapshot's tree can be read all the same: `holdfast repair index` makes a new manifest from it"

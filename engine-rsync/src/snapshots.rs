@@ -41,25 +41,28 @@ impl Stored {
 
 /// The names of all snapshots, oldest first. The folder of a run that is not finished is none.
 pub fn names(store: &dyn FileStore, zone: &TimeZone) -> Result<Vec<(Timestamp, String)>> {
-    let root = store.root();
+    let mut names = dated(store, zone)?;
+    if store.stat(&store.root(), IN_PROGRESS)?.is_some()
+        && let Some((_, newest)) = names.last()
+        && !matches!(place::open(store, newest), Ok(Some(_)))
+    {
+        names.pop();
+    }
+    Ok(names)
+}
+
+/// The names of all folders that are named as snapshots are, in the order of the original script, which knows nothing of
+/// clocks that went back.
+pub fn dated(store: &dyn FileStore, zone: &TimeZone) -> Result<Vec<(Timestamp, String)>> {
     let mut names = Vec::new();
-    let mut in_progress = false;
-    store.list(&root, &mut |listed| {
-        in_progress |= listed.name == IN_PROGRESS;
+    store.list(&store.root(), &mut |listed| {
         let is_folder = listed.kind.is_none_or(|kind| kind == EntryKind::Dir);
         if let (true, Some(time), Ok(name)) = (is_folder, moment(listed.name, zone), std::str::from_utf8(listed.name)) {
             names.push((time, name.to_owned()));
         }
         ControlFlow::Continue(())
     })?;
-    // The order of the script: it knows nothing of clocks that went back.
     names.sort_unstable_by(|one, other| one.1.cmp(&other.1));
-    if in_progress
-        && let Some((_, newest)) = names.last()
-        && !matches!(place::open(store, newest), Ok(Some(_)))
-    {
-        names.pop();
-    }
     Ok(names)
 }
 

@@ -4,15 +4,13 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use engine_api::{Event, FileCapabilities, StoredFile};
+use engine_api::{FileCapabilities, StoredFile};
 use fstree::TargetFile;
 
 use super::Context;
 use crate::error::Result;
 use crate::manifest::Digest;
-
-/// So much is read and written at once.
-pub const PIECE: usize = 256 << 10;
+use crate::read::PIECE;
 
 /// Why content could not be copied.
 pub enum Failure {
@@ -108,26 +106,4 @@ fn hash_zeros(hasher: &mut blake3::Hasher, mut count: u64) {
 fn has(existing: &File, piece: &[u8], offset: u64, there: &mut Vec<u8>) -> bool {
     there.resize(piece.len(), 0);
     existing.read_exact_at(there, offset).is_ok() && *there == piece
-}
-
-/// Reads a file of the place from its start to its end and says what digest it has, and its length.
-pub fn digest_of(
-    source: &dyn StoredFile,
-    progress: &dyn engine_api::Progress,
-    piece: &mut [u8],
-) -> Result<(Digest, u64), Failure> {
-    let mut hasher = blake3::Hasher::new();
-    let mut offset = 0;
-    loop {
-        if progress.cancelled() {
-            return Err(Failure::Stop(crate::Error::Interrupted));
-        }
-        let read = source.read_at(offset, piece).map_err(Failure::Read)?;
-        if read == 0 {
-            return Ok((*hasher.finalize().as_bytes(), offset));
-        }
-        hasher.update(piece.get(..read).unwrap_or_default());
-        offset += read as u64;
-        progress.event(Event::Advanced(read as u64));
-    }
 }

@@ -1,7 +1,7 @@
 //! The way through a snapshot's records: makes folders and the like, and hands files to the workers.
 
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::iter::Peekable;
 use std::os::unix::ffi::OsStrExt;
@@ -17,7 +17,7 @@ use super::Context;
 use super::existing::{Decision, decide};
 use super::folder::Folder;
 use super::job::{Batch, First, Job, Task};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_out_of_reach};
 use crate::manifest::{Record, is_below};
 use crate::tree::{Listing, absolute, list};
 
@@ -101,10 +101,10 @@ impl<'a> Planner<'a, '_> {
         match record {
             Ok(record) if record.path.is_empty() => Ok(()),
             Ok(record) => self.record(record, part),
-            // The place cannot read one entry; the walk goes on behind it.
-            Err(Error::Store(error)) => {
-                let path = absolute(error.object.as_bytes());
-                self.context.counters.failed(&path, "read", &Error::from(error).chain());
+            // The walk goes on behind it, unless nothing can be read any more.
+            Err(Error::Unreadable { path, source }) if !is_out_of_reach(&source) => {
+                let cause = engine_api::Error::from(source).chain();
+                self.context.counters.failed(&path, "read what is stored of", &cause);
                 Ok(())
             }
             Err(error) => Err(error),

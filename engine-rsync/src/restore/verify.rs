@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use engine_api::{EntryKind, Event};
 
 use super::Context;
-use super::copy::PIECE;
 use crate::error::{Error, Result};
 use crate::manifest::Record;
 use crate::parallel;
+use crate::read::{PIECE, fill};
 use crate::tree::{Folders, absolute, list};
 
 /// Files that are compared before the walk goes on.
@@ -90,7 +90,7 @@ fn same_as_stored(context: &Context<'_>, mut file: File, record: &Record) -> std
     loop {
         let read = file.read(&mut left)?;
         let wanted = right.get_mut(..read).unwrap_or_default();
-        let there = crate::diff::fill(stored.as_ref(), offset, wanted).map_err(std::io::Error::other)?;
+        let there = fill(stored.as_ref(), offset, wanted).map_err(std::io::Error::other)?;
         if left.get(..read) != right.get(..there) {
             return Ok(false);
         }

@@ -4,14 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
-use engine_api::{Change, EntryKind, Overwrite, StoreError, StoredFile, Timestamp};
+use engine_api::{Change, EntryKind, FileStat, Overwrite, StoreError, StoredFile, Timestamp};
 
 use super::Context;
 use super::copy::{Buffers, Failure, copy};
 use super::existing::Decision;
 use super::job::{Batch, First, Job, Task};
-use crate::error::Result;
+use crate::error::{Error, Result, is_out_of_reach};
 use crate::manifest::Record;
+use crate::time::same_time;
 use crate::tree::Folders;
 
 /// What a worker keeps from job to job.
@@ -62,21 +63,10 @@ impl Worker<'_, '_> {
     }
 
     fn write(&mut self, record: &Record, path: &Path, update: bool) -> Result<()> {
-        let source = match self.open(record) {
-            Ok(source) => source,
-            Err(error) => {
-                self.context.counters.failed(path, "read what is stored of", &error);
-                return Ok(());
-            }
-        };
-        let stat = match source.stat() {
-            Ok(stat) => stat,
-            Err(error) => {
-                self.context
-                    .counters
-                    .failed(path, "read what is stored of", &chain(error));
-                return Ok(());
-            }
+        let (source, stat) = match self.open(record) {
+            Ok(opened) => opened,
+            Err(Error::Store(error)) => return self.unreadable(path, error),
+            Err(error) => return Err(error),
         };
         let mut metadata = record.metadata.clone();
         let unit = self.context.store.capabilities().time_unit;
@@ -91,9 +81,22 @@ impl Worker<'_, '_> {
         self.write_from(source.as_ref(), path, metadata, (record.sparse, digest), update)
     }
 
-    fn open(&mut self, record: &Record) -> Result<Box<dyn StoredFile>, String> {
-        let (folder, name) = self.folders.find(&record.path).map_err(|error| error.to_string())?;
-        self.context.store.open(&folder, name).map_err(chain)
+    fn open(&mut self, record: &Record) -> Result<(Box<dyn StoredFile>, FileStat)> {
+        let found = self.folders.find(&record.path);
+        let (folder, name) = found.map_err(|error| Error::Usage(error.to_string()))?;
+        let file = self.context.store.open(&folder, name)?;
+        let stat = file.stat()?;
+        Ok((file, stat))
+    }
+
+    /// One file that cannot be read does not end the restore, a place that cannot be reached does.
+    fn unreadable(&self, path: &Path, error: StoreError) -> Result<()> {
+        if is_out_of_reach(&error) {
+            return Err(error.into());
+        }
+        let cause = engine_api::Error::from(error).chain();
+        self.context.counters.failed(path, "read what is stored of", &cause);
+        Ok(())
     }
 
     fn write_from(
@@ -141,7 +144,7 @@ impl Worker<'_, '_> {
             }
             Err(Failure::Stop(error)) => return Err(error),
             Err(Failure::Read(error)) => {
-                context.counters.failed(path, "read what is stored of", &chain(error));
+                self.unreadable(path, error)?;
                 false
             }
             Err(Failure::Write(error)) => {
@@ -187,14 +190,4 @@ impl Worker<'_, '_> {
             }
         }
     }
-}
-
-/// Whether two times are the same in the place's unit, in nanoseconds; whole seconds where that is coarser.
-pub fn same_time(stored: Timestamp, saved: Timestamp, unit: u32) -> bool {
-    let nanos = |time: Timestamp| i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanos);
-    (nanos(stored) - nanos(saved)).abs() < i128::from(unit.max(1))
-}
-
-fn chain(error: StoreError) -> String {
-    engine_api::Error::from(error).chain()
 }

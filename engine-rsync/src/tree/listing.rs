@@ -46,7 +46,11 @@ impl Iterator for Listing<'_> {
                 if let Some(first) = first.take() {
                     return Some(Ok(first));
                 }
-                Some(walk.as_mut()?.next()?.map_err(Error::from))
+                let step = walk.as_mut()?.next()?;
+                Some(step.map_err(|unreadable| Error::Unreadable {
+                    path: absolute(&unreadable.path),
+                    source: unreadable.error,
+                }))
             }
         }
     }

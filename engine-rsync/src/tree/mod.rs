@@ -6,4 +6,4 @@ mod walk;
 
 pub use folders::Folders;
 pub use listing::{Listing, absolute, list, relative};
-pub use walk::{TreeWalk, record_of};
+pub use walk::{TreeWalk, Unreadable};

@@ -11,6 +11,15 @@ use engine_api::{EntryKind, FileStat, FileStore, Folder, Metadata, StoreError, T
 
 use crate::manifest::Record;
 
+/// An entry that cannot be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Its path in the snapshot; nothing is known of what is below it.
+    pub path: Vec<u8>,
+    /// Why.
+    pub error: StoreError,
+}
+
 /// Walks a tree of a store. What cannot be read is an error, and the walk goes on behind it.
 pub struct TreeWalk<'a> {
     store: &'a dyn FileStore,
@@ -43,11 +52,6 @@ impl<'a> TreeWalk<'a> {
         }
     }
 
-    /// Does not go into the folder that was delivered last.
-    pub fn skip(&mut self) {
-        self.ahead = None;
-    }
-
     fn enter(&mut self, folder: Folder) -> Result<(), StoreError> {
         let mut rows: Vec<Row> = Vec::new();
         self.store.list(&folder, &mut |listed| {
@@ -63,7 +67,7 @@ impl<'a> TreeWalk<'a> {
         Ok(())
     }
 
-    fn deliver(&mut self, (name, stat): Row) -> Option<Result<Record, StoreError>> {
+    fn deliver(&mut self, (name, stat): Row) -> Option<Result<Record, Unreadable>> {
         let level = self.stack.last()?;
         self.path.truncate(level.path);
         if !self.path.is_empty() {
@@ -72,30 +76,31 @@ impl<'a> TreeWalk<'a> {
         self.path.extend_from_slice(&name);
         let stat = match stat.map_or_else(|| self.store.stat(&level.folder, &name), |stat| Ok(Some(stat))) {
             Ok(stat) => stat?,
-            Err(error) => return Some(Err(error)),
+            Err(error) => return Some(Err(self.unreadable(error))),
         };
         if stat.kind == EntryKind::Dir {
             self.ahead = level.folder.child(&name).ok();
         }
-        Some(record_of(
-            self.store,
-            &level.folder,
-            &name,
-            &self.path,
-            &stat,
-            self.xattrs,
-        ))
+        let record = record_of(self.store, &level.folder, &name, &self.path, &stat, self.xattrs);
+        Some(record.map_err(|error| self.unreadable(error)))
+    }
+
+    fn unreadable(&self, error: StoreError) -> Unreadable {
+        Unreadable {
+            path: self.path.clone(),
+            error,
+        }
     }
 }
 
 impl Iterator for TreeWalk<'_> {
-    type Item = Result<Record, StoreError>;
+    type Item = Result<Record, Unreadable>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(folder) = self.ahead.take()
             && let Err(error) = self.enter(folder)
         {
-            return Some(Err(error));
+            return Some(Err(self.unreadable(error)));
         }
         loop {
             let level = self.stack.last_mut()?;

@@ -1,0 +1,48 @@
+//! Leftovers removed: manifests without a snapshot, and those that were never finished.
+
+use std::ops::ControlFlow;
+
+use engine_api::{Event, Phase, Progress, PruneReport, PruneRequest};
+
+use crate::error::Result;
+use crate::manifest::place;
+use crate::{RsyncEngine, snapshots};
+
+/// Removes what no snapshot needs. A snapshot's own data goes when it is forgotten: there is nothing to collect here.
+pub fn run(engine: &RsyncEngine, request: &PruneRequest, progress: &dyn Progress) -> Result<PruneReport> {
+    progress.event(Event::Phase {
+        phase: Phase::Removing,
+        total: None,
+    });
+    let mut report = PruneReport::default();
+    let store = engine.store();
+    let folder = place::folder(store);
+    for name in orphans(engine)? {
+        if let Some(stat) = store.stat(&folder, &name)? {
+            report.bytes_unused += stat.size;
+            report.bytes_freed += stat.size;
+        }
+        if !request.dry_run {
+            store.remove(&folder, &name)?;
+        }
+    }
+    Ok(report)
+}
+
+/// The files of manifests that belong to no snapshot.
+pub fn orphans(engine: &RsyncEngine) -> Result<Vec<Vec<u8>>> {
+    let store = engine.store();
+    let names = snapshots::dated(store, engine.zone())?;
+    let mut found = Vec::new();
+    let listed = store.list(&place::folder(store), &mut |listed| {
+        let gone = place::snapshot_of(listed.name).is_some_and(|of| !names.iter().any(|(_, name)| name == of));
+        if gone || place::is_unfinished(listed.name) {
+            found.push(listed.name.to_vec());
+        }
+        ControlFlow::Continue(())
+    });
+    match listed {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(found),
+    }
+}

@@ -5,4 +5,11 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod http;
+pub mod layers;
 pub mod local;
+pub mod mount;
+pub mod rest;
+mod secret;
+
+pub use secret::Secret;

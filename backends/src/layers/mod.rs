@@ -1,0 +1,20 @@
+//! What goes around any storage: retries, timeouts, a limit of bandwidth, a limit of operations at once.
+//!
+//! Each layer takes an `Arc<dyn BlobStore>` and is one, and forwards everything. From the outside in they belong in this
+//! order: [`Retry`], [`Concurrency`], [`Bandwidth`], [`Timeout`], the storage. So who waits for the next try keeps nobody
+//! else out, and the time that a try waits for its turn is not held against it.
+
+mod bandwidth;
+mod clock;
+mod concurrency;
+mod retry;
+mod timeout;
+
+#[cfg(test)]
+mod tests;
+
+pub use bandwidth::{Bandwidth, Rate};
+pub use clock::{Clock, SystemClock};
+pub use concurrency::Concurrency;
+pub use retry::{Attempt, Listener, Retry, RetryPolicy};
+pub use timeout::{Limits, Timeout};

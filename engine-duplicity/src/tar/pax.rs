@@ -3,6 +3,7 @@
 use engine_api::{EntryKind, Timestamp};
 
 use super::{Header, TarError, TarResult};
+use crate::format::extras::parse_time;
 
 /// Where records of Holdfast's own begin.
 const OWN: &[u8] = b"HOLDFAST.";
@@ -100,32 +101,4 @@ fn split(data: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 fn digits<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
     let plain = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(text).ok().filter(|_| plain)?.parse().ok()
-}
-
-/// Seconds since 1970 with an optional sign and fraction; digits beyond nanoseconds are cut.
-pub(super) fn parse_time(text: &[u8]) -> Option<Timestamp> {
-    let (negative, text) = match text.strip_prefix(b"-") {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let mut halves = text.splitn(2, |byte| *byte == b'.');
-    let seconds: i64 = digits(halves.next()?)?;
-    let fraction = halves.next().unwrap_or_default();
-    if !fraction.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let nanos = (0..9).fold(0, |nanos, at| {
-        nanos * 10 + fraction.get(at).map_or(0, |digit| u32::from(digit - b'0'))
-    });
-    Some(match (negative, nanos) {
-        (false, nanos) => Timestamp { seconds, nanos },
-        (true, 0) => Timestamp {
-            seconds: -seconds,
-            nanos,
-        },
-        (true, nanos) => Timestamp {
-            seconds: -seconds - 1,
-            nanos: 1_000_000_000 - nanos,
-        },
-    })
 }

@@ -1,7 +1,6 @@
 use engine_api::{EntryKind, Timestamp};
 use proptest::prelude::*;
 
-use super::pax::parse_time;
 use super::*;
 
 /// A header as a test needs it, in ustar's layout.
@@ -180,19 +179,6 @@ fn what_makes_no_sense_is_refused() {
     ]
     .concat();
     assert!(read_all(&largest).is_err());
-}
-
-#[test]
-fn times_before_1970_and_with_fractions() {
-    let time = |seconds, nanos| Some(Timestamp { seconds, nanos });
-    assert_eq!(parse_time(b"12"), time(12, 0));
-    assert_eq!(parse_time(b"12.5"), time(12, 500_000_000));
-    assert_eq!(parse_time(b"12.1234567899"), time(12, 123_456_789));
-    assert_eq!(parse_time(b"-1.25"), time(-2, 750_000_000));
-    assert_eq!(parse_time(b"-3"), time(-3, 0));
-    for wrong in ["", "-", "1.x", "1e5", "+1", "99999999999999999999"] {
-        assert_eq!(parse_time(wrong.as_bytes()), None, "{wrong}");
-    }
 }
 
 proptest! {

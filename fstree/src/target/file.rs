@@ -99,6 +99,11 @@ impl TargetFile {
         self.is_new
     }
 
+    /// Says how long it will be, where that was not known when it was made.
+    pub const fn set_size(&mut self, size: u64) {
+        self.size = size;
+    }
+
     /// Writes `data` at `offset`.
     ///
     /// # Errors

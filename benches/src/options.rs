@@ -6,6 +6,10 @@ use clap::{Parser, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "holdfast-benches")]
 pub struct Options {
+    /// Holdfast's engine, beside the programs that it is to be compared with.
+    #[arg(long, value_enum, default_value_t = Engine::Restic)]
+    pub engine: Engine,
+
     /// Only these programs, such as holdfast,restic.
     #[arg(long, value_delimiter = ',')]
     pub peers: Vec<String>,
@@ -38,6 +42,10 @@ pub struct Options {
     #[arg(long, default_value = "restic")]
     pub restic: PathBuf,
 
+    /// The duplicity program.
+    #[arg(long, default_value = "duplicity")]
+    pub duplicity: PathBuf,
+
     /// The rustic program.
     #[arg(long, default_value = "rustic")]
     pub rustic: PathBuf,
@@ -45,6 +53,25 @@ pub struct Options {
     /// The borg program.
     #[arg(long, default_value = "borg")]
     pub borg: PathBuf,
+}
+
+/// An engine of Holdfast's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// Beside restic, rustic and borg.
+    Restic,
+    /// Beside duplicity, without encryption.
+    Duplicity,
+}
+
+impl Engine {
+    /// Its name on Holdfast's command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Restic => "restic",
+            Self::Duplicity => "duplicity",
+        }
+    }
 }
 
 /// One row of the table.

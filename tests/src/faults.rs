@@ -3,7 +3,7 @@
 //! [`Gated`] stands before a real storage and asks a [`Gate`] about every call.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -167,6 +167,42 @@ impl Gate for Count {
             &self.reads
         };
         counter.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn after(&self, _call: Call<'_>) -> Result<(), StoreErrorKind> {
+        Ok(())
+    }
+
+    fn read(&self, _call: Call<'_>, _offset: u64, _bytes: &mut [u8]) {}
+}
+
+/// Remembers what was asked for and lets everything through.
+#[derive(Debug, Default)]
+pub struct Log(Mutex<Vec<(Operation, String)>>);
+
+impl Log {
+    /// The objects on which `operation` was called, in order.
+    pub fn objects(&self, operation: Operation) -> Vec<String> {
+        let calls = self.0.lock().unwrap();
+        let calls = calls.iter().filter(|(other, _)| *other == operation);
+        calls.map(|(_, object)| object.clone()).collect()
+    }
+
+    /// The objects of which anything was read, each once, sorted.
+    pub fn fetched(&self) -> Vec<String> {
+        let mut objects = self.objects(Operation::Get);
+        objects.extend(self.objects(Operation::GetRange));
+        objects.sort();
+        objects.dedup();
+        objects
+    }
+}
+
+impl Gate for Log {
+    fn before(&self, call: Call<'_>) -> Result<(), StoreErrorKind> {
+        let call = (call.operation, call.object.to_owned());
+        self.0.lock().unwrap().push(call);
         Ok(())
     }
 

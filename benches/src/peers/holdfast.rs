@@ -9,6 +9,7 @@ use crate::options::Options;
 pub struct Holdfast {
     program: PathBuf,
     title: String,
+    engine: &'static str,
 }
 
 impl Holdfast {
@@ -19,7 +20,8 @@ impl Holdfast {
             None => build(&options.folder())?,
         };
         let title = version(&program, "--version").ok_or_else(|| Error::NoSuchPeer("holdfast".to_owned()))?;
-        Ok(Self { program, title })
+        let engine = options.engine.name();
+        Ok(Self { program, title, engine })
     }
 
     fn command(&self, place: &Place<'_>, arguments: &[&str]) -> Command {
@@ -54,6 +56,7 @@ impl Peer for Holdfast {
     fn backup(&self, place: &Place<'_>) -> Command {
         let mut command = self.command(place, &["backup"]);
         command.arg(place.corpus).arg("--to").arg(&place.repository);
+        command.args(["--engine", self.engine]);
         command
     }
 

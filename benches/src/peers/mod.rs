@@ -1,6 +1,7 @@
 //! The programs that are compared, each as the commands it takes.
 
 mod borg;
+mod duplicity;
 mod holdfast;
 mod restic;
 mod rustic;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::Error;
-use crate::options::Options;
+use crate::options::{Engine, Options};
 
 /// The password of every repository.
 const PASSWORD: &str = "benchmark";
@@ -43,11 +44,14 @@ pub fn find(options: &Options) -> Result<Vec<Box<dyn Peer>>, Error> {
     if options.peers.is_empty() || named("holdfast") {
         peers.push(Box::new(holdfast::Holdfast::find(options)?));
     }
-    let others = [
-        ("restic", boxed(restic::Restic::find(&options.restic))),
-        ("rustic", boxed(rustic::Rustic::find(&options.rustic))),
-        ("borg", boxed(borg::Borg::find(&options.borg))),
-    ];
+    let others = match options.engine {
+        Engine::Restic => vec![
+            ("restic", boxed(restic::Restic::find(&options.restic))),
+            ("rustic", boxed(rustic::Rustic::find(&options.rustic))),
+            ("borg", boxed(borg::Borg::find(&options.borg))),
+        ],
+        Engine::Duplicity => vec![("duplicity", boxed(duplicity::Duplicity::find(&options.duplicity)))],
+    };
     for (name, peer) in others {
         match peer {
             Some(peer) if named(name) || options.peers.is_empty() => peers.push(peer),

@@ -7,6 +7,7 @@ use rdiff::{Patched, ReadAt, Spool};
 
 use super::State;
 use crate::error::{Error, Result};
+use crate::format::extras::Record;
 use crate::source::{Feed, Piece};
 
 /// Bytes of a file that is patched which are kept in memory.
@@ -33,6 +34,8 @@ pub(crate) struct Newest {
     of: Box<dyn ReadAt>,
     size: u64,
     at: u64,
+    /// The private records at the end of the newest delta.
+    tail: Vec<Record>,
 }
 
 impl<'m, 's, 'e> Content<'m, 's, 'e> {
@@ -54,6 +57,15 @@ impl<'m, 's, 'e> Content<'m, 's, 'e> {
             Self::Patched(newest) => Some(newest.size),
             Self::Nothing => Some(0),
             Self::Stream(_) | Self::Lost(_) => None,
+        }
+    }
+
+    /// The private records that stand at the end of what is read to its end; empty where all stand at the beginning.
+    pub(crate) fn tail(&self) -> Option<&[Record]> {
+        match self {
+            Self::Stream(feed) => Some(feed.tail()),
+            Self::Patched(newest) => Some(&newest.tail),
+            Self::Lost(_) | Self::Nothing => None,
         }
     }
 
@@ -89,6 +101,7 @@ impl Newest {
 fn patch(feeds: &mut [Feed<'_, '_>], indices: &[usize], temp: &Path) -> Result<Result<Newest, String>> {
     let each = (DELTAS / indices.len().max(1)).min(BASIS);
     let mut newest: Option<Box<dyn ReadAt>> = None;
+    let mut tail = Vec::new();
     for index in indices {
         let Some(feed) = feeds.get_mut(*index) else { continue };
         let most = if newest.is_none() { BASIS } else { each };
@@ -96,6 +109,7 @@ fn patch(feeds: &mut [Feed<'_, '_>], indices: &[usize], temp: &Path) -> Result<R
             Ok(data) => data,
             Err(why) => return Ok(Err(why)),
         };
+        tail = feed.tail().to_vec();
         newest = Some(match newest {
             None => Box::new(data),
             Some(basis) => match Patched::open(basis, data) {
@@ -107,7 +121,7 @@ fn patch(feeds: &mut [Feed<'_, '_>], indices: &[usize], temp: &Path) -> Result<R
     }
     let of = newest.unwrap_or_else(|| Box::new(Vec::new()));
     let size = of.size().map_err(temporary("read"))?;
-    Ok(Ok(Newest { of, size, at: 0 }))
+    Ok(Ok(Newest { of, size, at: 0, tail }))
 }
 
 fn spool(feed: &mut Feed<'_, '_>, mut spool: Spool) -> Result<Result<Spool, String>> {

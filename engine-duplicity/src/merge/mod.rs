@@ -71,7 +71,7 @@ impl<'s, 'e> Merge<'s, 'e> {
             heads: BinaryHeap::new(),
             doubts: Vec::new(),
             notices: Vec::new(),
-            temp: source.temp.map_or_else(std::env::temp_dir, std::path::Path::to_owned),
+            temp: source.temp.to_owned(),
         }
     }
 

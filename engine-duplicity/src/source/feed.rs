@@ -9,6 +9,7 @@ use super::set::SetReader;
 use super::{SetPlan, Source, Wanted};
 use crate::error::Result;
 use crate::format::TreePath;
+use crate::format::extras::Record;
 
 /// Batches that wait for being used.
 const WAITING: usize = 3;
@@ -46,6 +47,8 @@ pub(crate) struct Feed<'s, 'e> {
     head: Option<Item>,
     /// Whether the item that was taken has been read to its end.
     at_end: bool,
+    /// The private records that stand at its end.
+    tail: Vec<Record>,
     ended: bool,
     notices: Vec<Notice>,
 }
@@ -88,6 +91,7 @@ impl<'s, 'e> Feed<'s, 'e> {
             waiting: Vec::new().into_iter(),
             head: None,
             at_end: true,
+            tail: Vec::new(),
             ended: false,
             notices: Vec::new(),
         }
@@ -99,12 +103,13 @@ impl<'s, 'e> Feed<'s, 'e> {
             match self.message()? {
                 Some(Message::Item(item)) => {
                     self.head = Some(*item);
+                    self.tail.clear();
                     self.at_end = false;
                 }
                 Some(Message::Gap(why)) => self.notices.push(Notice::Gap(why)),
                 Some(Message::Doubt(doubt)) => self.notices.push(Notice::Doubt(*doubt)),
                 Some(Message::Dropped(path, why)) => self.notices.push(Notice::Dropped(path, why)),
-                Some(Message::Data(_) | Message::End | Message::Broken(_)) => {}
+                Some(Message::Data(_) | Message::End(_) | Message::Broken(_)) => {}
                 None => self.ended = true,
             }
         }
@@ -126,10 +131,19 @@ impl<'s, 'e> Feed<'s, 'e> {
                     return Ok(Piece::Broken(why));
                 }
                 Some(Message::Dropped(path, why)) => self.notices.push(Notice::Dropped(path, why)),
+                Some(Message::End(tail)) => {
+                    self.tail = tail;
+                    self.at_end = true;
+                }
                 Some(_) | None => self.at_end = true,
             }
         }
         Ok(Piece::End)
+    }
+
+    /// The private records at the end of the item that was read to its end.
+    pub(crate) fn tail(&self) -> &[Record] {
+        &self.tail
     }
 
     /// What happened beside the items since the last call.

@@ -91,11 +91,7 @@ fn windows(source: Source<'_>, key: &Key, size: u64, mut each: impl FnMut(u64, &
 }
 
 fn temporary(source: Source<'_>) -> Result<File> {
-    let made = match source.temp {
-        Some(folder) => tempfile::tempfile_in(folder),
-        None => tempfile::tempfile(),
-    };
-    made.map_err(Error::local("make", source.temp.unwrap_or(std::path::Path::new("a temporary file"))))
+    tempfile::tempfile_in(source.temp).map_err(Error::local("make a file in", source.temp))
 }
 
 impl<'e> Fetched<'e> {

@@ -1,6 +1,7 @@
 //! What is told of a set, piece by piece.
 
 use crate::format::TreePath;
+use crate::format::extras::Record;
 use crate::tar::Header;
 
 /// What a set says of a path.
@@ -45,8 +46,8 @@ pub(super) enum Message {
     Item(Box<Item>),
     /// More of its data.
     Data(Vec<u8>),
-    /// It is complete.
-    End,
+    /// It is complete; the private records of the last of its parts, where it has several.
+    End(Vec<Record>),
     /// The rest of it is lost.
     Broken(String),
     /// A volume is lost: its name and why.

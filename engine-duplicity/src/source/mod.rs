@@ -35,7 +35,7 @@ pub(crate) struct Source<'e> {
     /// What opens encrypted files.
     pub cipher: Option<&'e dyn Cipher>,
     /// Where temporary files are made.
-    pub temp: Option<&'e Path>,
+    pub temp: &'e Path,
     /// Who may ask to stop.
     pub progress: &'e dyn Progress,
     /// What signature files say of what is lost.

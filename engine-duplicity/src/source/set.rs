@@ -12,6 +12,7 @@ use super::message::{Batch, Doubt, Item, ItemKind, Message};
 use super::{PartKind, PartName, SetPlan, Source, VolumePlan, Wanted, fetch};
 use crate::container::{opening, unwrap};
 use crate::error::{Error, Result};
+use crate::format::extras::Record;
 use crate::format::{SetId, TreePath};
 use crate::tar::{Header, TarError, TarReader};
 
@@ -58,6 +59,8 @@ struct Current {
     in_parts: bool,
     /// Whether it was told of; what is not wanted is only read over.
     told: bool,
+    /// Private records of the last part.
+    tail: Vec<Record>,
 }
 
 impl<'s, 'e> SetReader<'s, 'e> {
@@ -173,7 +176,8 @@ impl<'s, 'e> SetReader<'s, 'e> {
         let goes_on = |current: &Current| {
             current.in_parts && name.part.is_some() && current.kind == kind && current.path == name.path
         };
-        if self.current.as_ref().is_some_and(goes_on) {
+        if let Some(current) = self.current.as_mut().filter(|current| goes_on(current)) {
+            current.tail = header.private;
             return Ok(());
         }
         self.end_item();
@@ -193,6 +197,7 @@ impl<'s, 'e> SetReader<'s, 'e> {
             kind,
             in_parts: name.part.is_some(),
             told: usable,
+            tail: Vec::new(),
         });
         if usable {
             self.bytes += 200;
@@ -228,8 +233,8 @@ impl<'s, 'e> SetReader<'s, 'e> {
     }
 
     fn end_item(&mut self) {
-        if self.current.take().is_some_and(|current| current.told) {
-            self.batch.push(Message::End);
+        if let Some(current) = self.current.take().filter(|current| current.told) {
+            self.batch.push(Message::End(current.tail));
         }
     }
 
@@ -242,7 +247,7 @@ impl<'s, 'e> SetReader<'s, 'e> {
         let hits_current = |current: &Current| begun || volume.info.start.path == current.path;
         match self.current.take() {
             Some(current) if current.told && hits_current(&current) => self.batch.push(Message::Broken(why.clone())),
-            Some(current) if current.told => self.batch.push(Message::End),
+            Some(current) if current.told => self.batch.push(Message::End(current.tail)),
             _ => {}
         }
         self.batch.push(Message::Gap(why.clone()));
@@ -263,7 +268,8 @@ impl<'s, 'e> SetReader<'s, 'e> {
             Ok(()) => {
                 for item in items {
                     self.last = Some(item.path.clone());
-                    self.batch.extend([Message::Item(Box::new(item)), Message::End]);
+                    self.batch
+                        .extend([Message::Item(Box::new(item)), Message::End(Vec::new())]);
                 }
             }
             Err(error) if error.is_loss() => self.batch.push(Message::Doubt(Box::new(Doubt {

@@ -1,5 +1,6 @@
 //! The engine: a duplicity repository behind the contract of all engines.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use engine_api::BlobStore;
@@ -50,6 +51,13 @@ impl DuplicityEngine {
         &self.settings
     }
 
+    /// Where temporary files are made.
+    pub(crate) fn temp(&self) -> &Path {
+        let settings = &self.settings;
+        let place = settings.temp.as_deref().or(settings.archive.as_deref());
+        place.unwrap_or_else(|| Path::new("/var/tmp"))
+    }
+
     /// What lies on the storage now, in chains.
     pub(crate) fn collection(&self) -> Result<Collection> {
         let files = chain::list(self.blobs.as_ref(), &self.settings.prefixes)?;
@@ -71,5 +79,31 @@ impl DuplicityEngine {
             Some(_) => Container::OpenPgp,
             None => Container::Plain,
         }
+    }
+}
+
+#[doc(hidden)]
+impl DuplicityEngine {
+    #[allow(missing_docs, reason = "for a moment")]
+    pub fn restore_for_now(
+        &self,
+        request: &engine_api::RestoreRequest,
+        progress: &dyn engine_api::Progress,
+    ) -> Result<engine_api::RestoreReport> {
+        crate::restore::run(self, request, progress)
+    }
+}
+
+impl DuplicityEngine {
+    /// Makes a backup.
+    ///
+    /// # Errors
+    /// When no set could be made.
+    pub fn make(
+        &self,
+        request: &engine_api::BackupRequest,
+        progress: &dyn engine_api::Progress,
+    ) -> Result<engine_api::BackupReport> {
+        crate::backup::run(self, request, progress)
     }
 }

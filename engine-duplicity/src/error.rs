@@ -123,6 +123,12 @@ pub enum Error {
     /// The file tree could not be walked or written at all.
     #[error(transparent)]
     Tree(#[from] fstree::Error),
+    /// A run that was interrupted cannot be gone on with where it stopped; it is begun anew then.
+    #[error("the interrupted backup cannot go on, because {why}")]
+    Unresumable {
+        /// Why not.
+        why: &'static str,
+    },
     /// The user or the system asked to stop.
     #[error("interrupted")]
     Interrupted,
@@ -137,6 +143,10 @@ impl Error {
             object: object.into(),
             why: why.into(),
         }
+    }
+
+    pub(crate) const fn resume(why: &'static str) -> Self {
+        Self::Unresumable { why }
     }
 
     /// Makes an error of a failed use of a local file.
@@ -176,7 +186,7 @@ impl Failure for Error {
             | Self::Usage(_) => ErrorKind::Usage,
             Self::Tree(error) => error.kind(),
             Self::Interrupted => ErrorKind::Interrupted,
-            Self::ClockWentBack { .. } | Self::Local { .. } => ErrorKind::Failed,
+            Self::ClockWentBack { .. } | Self::Unresumable { .. } | Self::Local { .. } => ErrorKind::Failed,
         }
     }
 
@@ -202,7 +212,7 @@ impl Failure for Error {
             }
             Self::PathNotFound { .. } | Self::NotAFile { .. } => "`holdfast find` and `holdfast ls` show what is there",
             Self::Local { .. } => "check that there is room and that this user may write there",
-            Self::Usage(_) | Self::Interrupted => return None,
+            Self::Usage(_) | Self::Unresumable { .. } | Self::Interrupted => return None,
         };
         Some(hint.to_owned())
     }

@@ -1,11 +1,23 @@
 //! Full and incremental chains in the format of duplicity.
 
+mod archive;
+mod backup;
 mod chain;
 mod container;
+mod damage;
 mod engine;
 mod error;
+mod estimate;
 mod format;
+mod manifests;
+mod merge;
+mod meta;
+mod restore;
 mod settings;
+mod sigtar;
+mod snapshots;
+mod source;
+mod stored;
 mod tar;
 
 pub use container::{Cipher, Seal};

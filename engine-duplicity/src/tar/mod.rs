@@ -3,9 +3,11 @@
 mod header;
 mod pax;
 mod reader;
+mod writer;
 
 pub(crate) use header::{BLOCK, Header};
 pub(crate) use reader::TarReader;
+pub(crate) use writer::{end_of_stream, pad, write_header};
 
 /// What is wrong with a tar stream.
 #[derive(Debug, thiserror::Error)]

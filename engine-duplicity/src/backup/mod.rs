@@ -1,0 +1,186 @@
+//! Backup: the walk and the state before, side by side, become volumes, a signature file and at last a manifest.
+//!
+//! One thread compares; workers read the files that may have changed, small ones several at a time; one thread puts all
+//! in order and cuts it into segments; workers compress those; one thread fills volumes with them, and one stores a
+//! volume while the next is filled. What waits between them is bounded in number and bytes.
+
+mod assemble;
+mod budget;
+mod compare;
+mod counters;
+mod entry;
+mod file;
+mod finish;
+mod journal;
+mod message;
+mod pipeline;
+mod plan;
+mod segment;
+mod settle;
+mod spool;
+mod volume;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use engine_api::{BackupReport, BackupRequest, BlobStore, Event, Key, Phase, Progress};
+use fstree::{Names, Walk, WalkOptions};
+
+use crate::archive::Archive;
+use crate::engine::DuplicityEngine;
+use crate::error::{Error, Result};
+use crate::format::{Container, FileName, SetId, SetTime, TreePath};
+use crate::settings::Settings;
+use budget::Budget;
+use counters::Counters;
+use plan::{Plan, Resume};
+use segment::Mark;
+
+/// Bytes of content that wait in memory at the most.
+const WAITING: u64 = 24 << 20;
+/// Bytes of a segment, about; less where volumes are small.
+const SEGMENT: u64 = 1 << 20;
+
+/// What all threads of a backup share.
+struct Context<'a> {
+    settings: &'a Settings,
+    blobs: &'a dyn BlobStore,
+    temp: &'a Path,
+    container: Container,
+    set: SetId,
+    /// When the set before was begun.
+    began: Option<SetTime>,
+    force_read: bool,
+    dry_run: bool,
+    /// Paths whose content in the chain is damaged: they are saved whole again.
+    damaged: &'a BTreeSet<TreePath>,
+    /// Where an interrupted run is gone on with.
+    resume: Option<&'a Mark>,
+    segment_len: usize,
+    names: Names,
+    progress: &'a dyn Progress,
+    counters: Counters<'a>,
+    budget: Budget,
+    failure: Mutex<Option<Error>>,
+    has_failed: AtomicBool,
+}
+
+impl Context<'_> {
+    /// Whether some thread has failed.
+    fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
+    }
+
+    /// Fails when some thread has.
+    fn failed(&self) -> Result<()> {
+        if self.has_failed() {
+            Err(Error::Interrupted)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Notes how a thread ended; the first failure is the one that counts.
+    fn note<T>(&self, result: Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+                failure.get_or_insert(error);
+                self.has_failed.store(true, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
+    /// The failure that was noted first.
+    fn take_failure(&self) -> Option<Error> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether the run that is gone on with has dealt with the path: what changed there since is for the next set.
+    fn is_done(&self, path: &TreePath) -> bool {
+        let Some(mark) = self.resume else { return false };
+        mark.complete.as_ref().is_some_and(|complete| path <= complete)
+            || mark.cut.as_ref().is_some_and(|cut| *path < cut.path)
+    }
+
+    /// The key of a file of the set.
+    fn key(&self, name: &FileName) -> Result<Key> {
+        key(name, self.settings)
+    }
+}
+
+/// The key of a file by the prefixes of the settings.
+fn key(name: &FileName, settings: &Settings) -> Result<Key> {
+    Key::new(name.write(&settings.prefixes)).map_err(|error| Error::Usage(error.to_string()))
+}
+
+/// Makes a backup.
+pub fn run(engine: &DuplicityEngine, request: &BackupRequest, progress: &dyn Progress) -> Result<BackupReport> {
+    let clock = Instant::now();
+    progress.event(Event::Phase {
+        phase: Phase::LoadingIndex,
+        total: None,
+    });
+    let archive = Archive::open(engine)?;
+    let mut plan = plan::make(engine, &archive, request, progress)?;
+    let mut report = loop {
+        match execute(engine, &archive, request, &plan, progress) {
+            // Nothing of the run that was to be gone on with was used up: an earlier place may do.
+            Err(Error::Unresumable { why }) => plan.step_back(why, engine, &archive, progress)?,
+            other => break other?,
+        }
+    };
+    report.duration = clock.elapsed();
+    Ok(report)
+}
+
+fn execute(
+    engine: &DuplicityEngine,
+    archive: &Archive,
+    request: &BackupRequest,
+    plan: &Plan,
+    progress: &dyn Progress,
+) -> Result<BackupReport> {
+    let settings = engine.settings();
+    let walk = Walk::new(&request.selection, WalkOptions::default())?;
+    plan::check_includes(&walk, settings)?;
+    let paths = walk.includes().to_vec();
+    progress.event(Event::Phase {
+        phase: Phase::BackingUp,
+        total: None,
+    });
+    let segment_len = SEGMENT.min(settings.volume_size / 8);
+    let context = Context {
+        settings,
+        blobs: engine.blobs().as_ref(),
+        temp: engine.temp(),
+        container: engine.container(),
+        set: plan.set,
+        began: plan.basis.as_ref().map(|basis| basis.set.end()),
+        force_read: request.force_read,
+        dry_run: request.dry_run,
+        damaged: &plan.damaged,
+        resume: plan.resume.as_ref().and_then(Resume::mark),
+        segment_len: usize::try_from(segment_len).unwrap_or(1 << 20),
+        names: Names::new(),
+        progress,
+        counters: Counters::new(progress),
+        budget: Budget::new(WAITING),
+        failure: Mutex::new(None),
+        has_failed: AtomicBool::new(false),
+    };
+    let made = std::thread::scope(|scope| {
+        let estimate = request
+            .estimate
+            .then(|| crate::estimate::Estimate::start(scope, &request.selection, progress));
+        let made = pipeline::run(&context, archive, plan, walk);
+        drop(estimate);
+        made
+    })?;
+    finish::run(&context, engine, archive, request, plan, made, paths)
+}

@@ -11,5 +11,6 @@ pub mod local;
 pub mod mount;
 pub mod rest;
 mod secret;
+pub mod sftp;
 
 pub use secret::Secret;

@@ -1,0 +1,48 @@
+use std::sync::Arc;
+
+use engine_api::StoreErrorKind;
+
+use super::size_of;
+use crate::sftp::errors::Problem;
+use crate::sftp::link::Link;
+use crate::sftp::requests::{Handle, Requests};
+use crate::sftp::transfer;
+use crate::sftp::wire::{Attributes, flag};
+
+pub(super) fn whole(link: &Arc<Link>, path: &[u8]) -> Result<Vec<u8>, Problem> {
+    let file = open(link, path)?;
+    let size = size_of(&file.attributes()?.attributes()?)?;
+    let length = usize::try_from(size).map_err(|_| too_large())?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length).map_err(|_| too_large())?;
+    bytes.resize(length, 0);
+    fill(&file, 0, &mut bytes, size)?;
+    Ok(bytes)
+}
+
+pub(super) fn range(link: &Arc<Link>, path: &[u8], offset: u64, buffer: &mut [u8]) -> Result<(), Problem> {
+    let file = open(link, path)?;
+    let size = size_of(&file.attributes()?.attributes()?)?;
+    fill(&file, offset, buffer, size)
+}
+
+fn open(link: &Arc<Link>, path: &[u8]) -> Result<Handle, Problem> {
+    link.open_file(path, flag::READ, &Attributes::default())?.handle()
+}
+
+fn fill(file: &Handle, offset: u64, buffer: &mut [u8], size: u64) -> Result<(), Problem> {
+    let wanted = offset.saturating_add(buffer.len() as u64);
+    if wanted > size {
+        return Err(Problem::Truncated { found: size, wanted });
+    }
+    let read = transfer::read(file, offset, buffer)?;
+    if read < buffer.len() {
+        let found = offset + read as u64;
+        return Err(Problem::Truncated { found, wanted });
+    }
+    Ok(())
+}
+
+fn too_large() -> Problem {
+    Problem::known(StoreErrorKind::Other, "it does not fit into this machine's memory")
+}

@@ -1,0 +1,82 @@
+use super::errors::Problem;
+use super::link::Link;
+use super::requests::Answer;
+use super::wire::{Decoder, Packet};
+
+/// What every server must take in one request, says the protocol.
+const SAFE: usize = 32 << 10;
+
+/// What is not asked for in one request even where it may be.
+const MOST: usize = 255 << 10;
+
+/// What a server can do beyond the protocol's version 3.
+#[derive(Debug, Clone)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a name that the server says or does not"
+)]
+pub(super) struct Extensions {
+    pub(super) hard_link: bool,
+    pub(super) posix_rename: bool,
+    pub(super) fsync: bool,
+    pub(super) copy_data: bool,
+    pub(super) lsetstat: bool,
+    pub(super) statvfs: bool,
+    limits: bool,
+    /// Bytes in one read.
+    pub(super) read: usize,
+    /// Bytes in one write.
+    pub(super) write: usize,
+}
+
+impl Default for Extensions {
+    fn default() -> Self {
+        Self {
+            hard_link: false,
+            posix_rename: false,
+            fsync: false,
+            copy_data: false,
+            lsetstat: false,
+            statvfs: false,
+            limits: false,
+            read: SAFE,
+            write: SAFE,
+        }
+    }
+}
+
+impl Extensions {
+    pub(super) fn add(&mut self, name: &[u8], version: &[u8]) {
+        match (name, version) {
+            (b"hardlink@openssh.com", b"1") => self.hard_link = true,
+            (b"posix-rename@openssh.com", b"1") => self.posix_rename = true,
+            (b"fsync@openssh.com", b"1") => self.fsync = true,
+            (b"copy-data", b"1") => self.copy_data = true,
+            (b"lsetstat@openssh.com", b"1") => self.lsetstat = true,
+            (b"statvfs@openssh.com", b"2") => self.statvfs = true,
+            (b"limits@openssh.com", b"1") => self.limits = true,
+            _ => {}
+        }
+    }
+
+    /// Asks how large requests may be, where the server knows such a question.
+    pub(super) fn ask_limits(&mut self, link: &std::sync::Arc<Link>) -> Result<(), Problem> {
+        if !self.limits {
+            return Ok(());
+        }
+        let packet = Packet::extended("limits@openssh.com");
+        let answer = Answer::new(link.request(packet, 0)?).extended()?;
+        let nonsense = |_| Problem::Nonsense("its limits are broken");
+        let mut decoder = Decoder::new(&answer);
+        let _packet = decoder.u64().map_err(nonsense)?;
+        self.read = bounded(decoder.u64().map_err(nonsense)?);
+        self.write = bounded(decoder.u64().map_err(nonsense)?);
+        Ok(())
+    }
+}
+
+/// Zero means that the server knows no limit.
+fn bounded(limit: u64) -> usize {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if limit == 0 { SAFE } else { limit.min(MOST) }
+}

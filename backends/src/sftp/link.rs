@@ -1,0 +1,151 @@
+//! One SFTP session on one connection: requests go out as they are made, answers are waited for one by one.
+
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use engine_api::StoreErrorKind;
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::AbortHandle;
+
+use super::answers::{Answers, Awaited};
+use super::errors::Problem;
+use super::extensions::Extensions;
+use super::settings::Settings;
+use super::ssh::channel::{Incoming, deliver, send};
+use super::ssh::{self, Login};
+use super::wire::{Decoder, Packet, VERSION, kind};
+
+/// How long a polite end may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A session that runs, or has ended: then every request fails with the reason.
+pub(super) struct Link {
+    answers: Arc<Answers>,
+    requests: Option<UnboundedSender<Vec<u8>>>,
+    tasks: [AbortHandle; 2],
+    ended: Mutex<mpsc::Receiver<()>>,
+    extensions: OnceLock<Extensions>,
+}
+
+impl Link {
+    /// Connects and finds out what the server can do.
+    pub(super) fn open(runtime: &Runtime, settings: &Arc<Settings>, login: Login) -> Result<Arc<Self>, Problem> {
+        let (done, result) = mpsc::sync_channel(1);
+        let settings = Arc::clone(settings);
+        let inner = runtime.clone();
+        runtime.spawn(async move {
+            let _ = done.send(Self::start(&inner, &settings, &login).await);
+        });
+        let link = result
+            .recv()
+            .unwrap_or_else(|_| Err(Problem::lost("connecting was broken off")))?;
+        let (link, mut extensions) = (Arc::new(link.0), link.1);
+        extensions.ask_limits(&link)?;
+        let _ = link.extensions.set(extensions);
+        Ok(link)
+    }
+
+    async fn start(runtime: &Runtime, settings: &Settings, login: &Login) -> Result<(Self, Extensions), Problem> {
+        let (session, channel, mut incoming) = ssh::connect(settings, login).await?;
+        let hello = async {
+            channel
+                .data_bytes(Packet::init())
+                .await
+                .map_err(|error| Problem::lost(error.to_string()))?;
+            greeting(&mut incoming).await
+        };
+        let limit = settings.connect_timeout;
+        let extensions = tokio::time::timeout(limit, hello)
+            .await
+            .unwrap_or(Err(Problem::Silent(limit)))?;
+        let answers = Answers::new(settings.stall_timeout);
+        let (requests, queue) = unbounded_channel();
+        let (over, ended) = mpsc::sync_channel(1);
+        let ending = Arc::clone(&answers);
+        let sender = runtime.spawn(async move {
+            send(channel, session, queue, ending).await;
+            let _ = over.send(());
+        });
+        let sender = sender.abort_handle();
+        let (delivered, stop) = (Arc::clone(&answers), sender.clone());
+        let deliverer = runtime.spawn(async move {
+            deliver(incoming, delivered).await;
+            // It may be waiting for room that nobody will make any more.
+            tokio::time::sleep(FAREWELL).await;
+            stop.abort();
+        });
+        let link = Self {
+            answers,
+            requests: Some(requests),
+            tasks: [sender, deliverer.abort_handle()],
+            ended: Mutex::new(ended),
+            extensions: OnceLock::new(),
+        };
+        Ok((link, extensions))
+    }
+
+    /// Sends a request whose answer carries up to `expected` bytes, as soon as there is room for it.
+    pub(super) fn request(&self, packet: Packet, expected: usize) -> Result<Awaited, Problem> {
+        let Some(requests) = &self.requests else {
+            return Err(Problem::lost("it was closed here"));
+        };
+        self.answers.begin(packet.len() + expected, |number| {
+            // When nobody takes it any more, the end reaches who waits for the answer.
+            let _ = requests.send(packet.numbered(number));
+        })
+    }
+
+    /// What the server can do.
+    pub(super) fn extensions(&self) -> &Extensions {
+        self.extensions.get_or_init(Extensions::default)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.answers.is_over()
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // The last sender goes, so the task says goodbye and ends.
+        self.requests = None;
+        if !self.answers.is_over() {
+            let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = ended.recv_timeout(FAREWELL);
+        }
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// The server's first packet: its version and what it can do beyond it.
+async fn greeting(incoming: &mut Incoming) -> Result<Extensions, Problem> {
+    let mut greeting = Vec::new();
+    incoming
+        .packets(|packet| {
+            greeting = packet;
+            Ok(false)
+        })
+        .await?;
+    let nonsense = |_| Problem::Nonsense("its greeting is broken");
+    let mut decoder = Decoder::new(&greeting);
+    if decoder.u8().map_err(nonsense)? != kind::VERSION {
+        return Err(Problem::Nonsense("it does not begin with a greeting"));
+    }
+    let version = decoder.u32().map_err(nonsense)?;
+    if version < VERSION {
+        return Err(Problem::known(
+            StoreErrorKind::Unsupported,
+            format!("the server speaks version {version} of SFTP, and {VERSION} is needed"),
+        ));
+    }
+    let mut extensions = Extensions::default();
+    while !decoder.is_empty() {
+        let name = decoder.string().map_err(nonsense)?;
+        extensions.add(name, decoder.string().map_err(nonsense)?);
+    }
+    Ok(extensions)
+}

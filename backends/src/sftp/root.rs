@@ -1,0 +1,176 @@
+//! The destination's folder on the server.
+
+use std::sync::Arc;
+
+use engine_api::{StoreError, StoreErrorKind};
+
+use super::client::Client;
+use super::errors::{Context, Problem};
+use super::link::Link;
+use super::requests::{Filesystem, Requests};
+use super::settings::Settings;
+use super::wire::FileKind;
+
+/// The mode of folders that are made for the destination itself.
+const PRIVATE: u32 = 0o700;
+
+/// Below this a filesystem is full: what did not fit may have been larger than what is left.
+const FULL: u64 = 64 << 10;
+
+/// The folder everything lies in, and the way to it.
+pub(super) struct Root {
+    pub(super) client: Client,
+    path: Vec<u8>,
+    location: String,
+    /// Which filesystem it was when it was opened, where the server tells.
+    filesystem: Option<u64>,
+}
+
+impl Root {
+    /// Connects and finds the folder; with `create` it is made, with its parents, when it is not there.
+    pub(super) fn open(settings: Settings, create: bool) -> Result<Self, StoreError> {
+        let location = settings.location();
+        let directory = settings.directory.clone().into_bytes();
+        let context = Context::new("open", b"", &location);
+        let open = || {
+            let client = Client::connect(settings)?;
+            let link = client.link()?;
+            let path = find(&link, &directory, create)?;
+            let filesystem = filesystem(&link, &path)?.map(|found| found.id);
+            Ok((client, path, filesystem))
+        };
+        let (client, path, filesystem) = open().map_err(|problem| context.error(problem))?;
+        Ok(Self {
+            client,
+            path,
+            location,
+            filesystem,
+        })
+    }
+
+    pub(super) fn location(&self) -> &str {
+        &self.location
+    }
+
+    pub(super) fn path(&self) -> &[u8] {
+        &self.path
+    }
+
+    /// Where `name` is on the server; the empty name is the folder itself.
+    pub(super) fn path_of(&self, name: &[u8]) -> Vec<u8> {
+        join(&self.path, name)
+    }
+
+    /// Asks whether the folder's filesystem is still there. The answer is for [`check`](Self::check).
+    pub(super) fn ask(&self, link: &Arc<Link>) -> Result<Option<super::requests::Answer>, Problem> {
+        if self.filesystem.is_none() {
+            return Ok(None);
+        }
+        link.filesystem(&self.path).map(Some)
+    }
+
+    /// Refuses to go on when another filesystem is in the folder's place: the disk was unmounted.
+    pub(super) fn check(&self, answer: Option<super::requests::Answer>) -> Result<(), Problem> {
+        let Some(answer) = answer else {
+            return Ok(());
+        };
+        match answer.filesystem() {
+            Ok(now) if Some(now.id) == self.filesystem => Ok(()),
+            Ok(_) => Err(vanished()),
+            Err(problem) if problem.is(StoreErrorKind::NotFound) => Err(vanished()),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// The room there is, where the server tells.
+    pub(super) fn filesystem(&self, link: &Arc<Link>) -> Result<Option<Filesystem>, Problem> {
+        filesystem(link, &self.path)
+    }
+
+    /// Finds out why the server says no more than that something failed, or that something is not there: the disk may
+    /// be full or read-only, or gone. `problem` itself, when nothing is found.
+    pub(super) fn explain(&self, link: &Arc<Link>, problem: Problem) -> Problem {
+        if problem.is(StoreErrorKind::NotFound) {
+            return match link.stat(&self.path).and_then(super::requests::Answer::attributes) {
+                Err(gone) if gone.is(StoreErrorKind::NotFound) => vanished(),
+                _ => problem,
+            };
+        }
+        if !problem.is_vague() {
+            return problem;
+        }
+        match self.filesystem(link) {
+            Ok(Some(found)) if found.read_only => {
+                Problem::known(StoreErrorKind::ReadOnly, "the filesystem is mounted read-only")
+            }
+            Ok(Some(found)) if found.space.available < FULL || found.no_names => {
+                Problem::known(StoreErrorKind::NoSpace, "the filesystem is full")
+            }
+            _ => problem,
+        }
+    }
+}
+
+fn vanished() -> Problem {
+    Problem::known(
+        StoreErrorKind::Vanished,
+        "the folder was unmounted, removed or replaced while it was in use",
+    )
+}
+
+fn filesystem(link: &Arc<Link>, path: &[u8]) -> Result<Option<Filesystem>, Problem> {
+    if !link.extensions().statvfs {
+        return Ok(None);
+    }
+    match link.filesystem(path)?.filesystem() {
+        Err(problem) if problem.is(StoreErrorKind::Unsupported) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// `name` in the folder `path`.
+pub(super) fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
+    if name.is_empty() {
+        return path.to_vec();
+    }
+    let slash: &[u8] = if path.ends_with(b"/") { b"" } else { b"/" };
+    [path, slash, name].concat()
+}
+
+/// The whole path of the folder `directory`.
+fn find(link: &Arc<Link>, directory: &[u8], create: bool) -> Result<Vec<u8>, Problem> {
+    let directory = if directory.is_empty() { b"." } else { directory };
+    match link.stat(directory)?.attributes() {
+        Ok(found) if matches!(found.kind(), FileKind::Folder | FileKind::Unknown) => {}
+        Ok(_) => return Err(Problem::known(StoreErrorKind::NotFound, "it is no folder")),
+        Err(problem) if problem.is(StoreErrorKind::NotFound) && create => make(link, directory)?,
+        Err(problem) => return Err(problem),
+    }
+    link.real_path(directory)?.name()
+}
+
+/// Makes `directory` with its parents.
+fn make(link: &Arc<Link>, directory: &[u8]) -> Result<(), Problem> {
+    let ends = directory
+        .iter()
+        .enumerate()
+        .filter(|&(at, &byte)| at > 0 && byte == b'/');
+    for end in ends.map(|(at, _)| at).chain([directory.len()]) {
+        make_one(link, directory.get(..end).unwrap_or(directory), PRIVATE)?;
+    }
+    Ok(())
+}
+
+/// Makes one folder; one that is there is as good.
+pub(super) fn make_one(link: &Arc<Link>, path: &[u8], mode: u32) -> Result<(), Problem> {
+    let made = link.make_folder(path, mode)?;
+    // What is there may be one that nobody may make anything beside.
+    let there = link.stat(path)?;
+    match made.done() {
+        Ok(()) => Ok(()),
+        Err(problem) => match there.attributes() {
+            Ok(found) if matches!(found.kind(), FileKind::Folder | FileKind::Unknown) => Ok(()),
+            _ => Err(problem),
+        },
+    }
+}

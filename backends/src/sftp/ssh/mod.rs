@@ -1,0 +1,8 @@
+//! The SSH connection: who the server is, who we are, and the channel that SFTP runs on.
+
+pub(super) mod channel;
+mod connect;
+pub(super) mod host_key;
+pub(super) mod key;
+
+pub(super) use connect::{Login, connect};

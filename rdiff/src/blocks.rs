@@ -2,14 +2,13 @@
 
 use blake2::digest::consts::U32;
 use blake2::{Blake2b, Digest};
-use fearless_simd::{Level, Simd, dispatch};
 
 use crate::layout::Layout;
 use crate::md4;
 use crate::weak::{RabinKarp, Rollsum, Weak};
 
 /// How many blocks are hashed at once.
-pub(crate) const LANES: usize = 8;
+pub(crate) const LANES: usize = 4;
 
 /// Blocks longer than this are hashed one by one, so that memory stays small.
 const LANES_BELOW: usize = 512 << 10;
@@ -18,15 +17,11 @@ const LANES_BELOW: usize = 512 << 10;
 #[derive(Clone, Copy)]
 pub(crate) struct Summer {
     layout: Layout,
-    level: Level,
 }
 
 impl Summer {
-    pub(crate) fn new(layout: Layout) -> Self {
-        Self {
-            layout,
-            level: Level::new(),
-        }
+    pub(crate) const fn new(layout: Layout) -> Self {
+        Self { layout }
     }
 
     pub(crate) fn block_len(self) -> usize {
@@ -42,10 +37,7 @@ impl Summer {
     /// The weak sum of one block.
     pub(crate) fn weak(self, block: &[u8]) -> u32 {
         if self.layout.kind().is_rollsum() {
-            dispatch!(self.level, simd => simd.vectorize(
-                #[inline(always)]
-                || Rollsum::sum_of(block)
-            ))
+            Rollsum::of(block).sum()
         } else {
             RabinKarp::of(block).sum()
         }
@@ -81,10 +73,7 @@ impl Summer {
         for (block, found) in blocks.iter_mut().zip(batch.chunks_exact(self.block_len())) {
             *block = found;
         }
-        let digests = dispatch!(self.level, simd => simd.vectorize(
-            #[inline(always)]
-            || md4::hash(blocks)
-        ));
+        let digests = md4::hash(blocks);
         for (block, digest) in blocks.into_iter().zip(digests) {
             self.append(self.weak(block), &widened(digest), to);
         }

@@ -23,19 +23,12 @@ pub(crate) struct Rollsum {
     weighed: u32,
 }
 
-impl Rollsum {
-    /// Inlined into the code for each level of the processor.
-    #[inline(always)]
-    pub(crate) fn sum_of(window: &[u8]) -> u32 {
-        Self::of_inlined(window).sum()
-    }
-
-    #[inline(always)]
+impl Weak for Rollsum {
     #[allow(
         clippy::cast_possible_truncation,
         reason = "the sums are mod 2^16, and blocks are shorter than 2^32"
     )]
-    fn of_inlined(window: &[u8]) -> Self {
+    fn of(window: &[u8]) -> Self {
         const RUN: usize = 32;
         let (mut plain, mut weighed) = (0u32, 0u32);
         let (runs, rest) = window.as_chunks::<RUN>();
@@ -61,12 +54,6 @@ impl Rollsum {
             plain: plain.wrapping_add(len.wrapping_mul(OFFSET)),
             weighed: weighed.wrapping_add(distances.wrapping_mul(OFFSET)),
         }
-    }
-}
-
-impl Weak for Rollsum {
-    fn of(window: &[u8]) -> Self {
-        Self::of_inlined(window)
     }
 
     #[inline(always)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use engine_api::{EntryKind, FileContent, SnapshotId, StoredFile};
 
 use crate::error::{Error, Result};
-use crate::tree::{Folders, relative};
+use crate::tree::{locate, relative};
 use crate::{RsyncEngine, snapshots};
 
 /// Opens the file at `path`.
@@ -19,13 +19,7 @@ pub fn open<'e>(engine: &'e RsyncEngine, snapshot: &SnapshotId, path: &Path) -> 
         snapshot: name.clone(),
     };
     let path_in = relative(path).filter(|path| !path.is_empty()).ok_or_else(not_found)?;
-    let mut folders = Folders::new(stored.folder.clone());
-    let (folder, file_name) = folders.find(&path_in).map_err(|_| not_found())?;
-    let stat = match store.stat(&folder, file_name) {
-        Ok(stat) => stat.ok_or_else(not_found)?,
-        Err(error) if error.is_not_found() => return Err(not_found()),
-        Err(error) => return Err(error.into()),
-    };
+    let (folder, file_name, stat) = locate(store, &stored.folder, &path_in)?.ok_or_else(not_found)?;
     if stat.kind != EntryKind::File {
         return Err(Error::NotAFile {
             path: path.to_path_buf(),

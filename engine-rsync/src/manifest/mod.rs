@@ -8,6 +8,8 @@ mod error;
 mod head;
 mod index;
 mod order;
+#[cfg(feature = "fuzzing")]
+mod parts;
 pub mod place;
 mod reader;
 mod record;
@@ -20,6 +22,8 @@ use engine_api::{Metadata, Timestamp};
 
 pub use error::ManifestError;
 pub use order::{is_below, path_order};
+#[cfg(feature = "fuzzing")]
+pub use parts::parse_part;
 pub use reader::{Manifest, Records, Source};
 pub use writer::Writer;
 

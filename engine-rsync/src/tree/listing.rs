@@ -4,9 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-use engine_api::{EntryKind, FileStore};
+use engine_api::{EntryKind, FileStat, FileStore, Folder};
 
-use super::folders::Folders;
 use super::walk::{TreeWalk, record_of};
 use crate::error::{Error, Result};
 use crate::manifest::{Record, Records};
@@ -85,19 +84,34 @@ pub fn list<'a>(store: &'a dyn FileStore, stored: &Stored, under: &[u8], xattrs:
             walk: Some(walk),
         });
     }
-    let mut folders = Folders::new(stored.folder.clone());
-    let (folder, name) = folders.find(under).map_err(|_| not_found())?;
-    let stat = match store.stat(&folder, name) {
-        Ok(stat) => stat.ok_or_else(not_found)?,
-        Err(error) if error.is_not_found() => return Err(not_found()),
-        Err(error) => return Err(error.into()),
-    };
+    let (folder, name, stat) = locate(store, &stored.folder, under)?.ok_or_else(not_found)?;
     let first = record_of(store, &folder, name, under, &stat, xattrs)?;
     let child = folder.child(name).ok().filter(|_| stat.kind == EntryKind::Dir);
     Ok(Listing::Tree {
         first: Some(first),
         walk: child.map(|child| TreeWalk::new(store, child, under, xattrs)),
     })
+}
+
+/// What is at `path` below the folder `top` of a snapshot: the folder it lies in, its name there, and what it is.
+pub fn locate<'p>(store: &dyn FileStore, top: &Folder, path: &'p [u8]) -> Result<Option<(Folder, &'p [u8], FileStat)>> {
+    let mut names = path.split(|byte| *byte == b'/').peekable();
+    let mut folder = top.clone();
+    while let Some(name) = names.next() {
+        if !Folder::is_name(name) {
+            break;
+        }
+        // A folder that is none would be an error of another kind at every storage.
+        let Some(stat) = store.stat(&folder, name)? else { break };
+        if names.peek().is_none() {
+            return Ok(Some((folder, name, stat)));
+        }
+        match folder.child(name) {
+            Ok(child) if stat.kind == EntryKind::Dir => folder = child,
+            _ => break,
+        }
+    }
+    Ok(None)
 }
 
 /// The path as it was on the machine that was saved.

@@ -5,5 +5,5 @@ mod listing;
 mod walk;
 
 pub use folders::Folders;
-pub use listing::{Listing, absolute, list, relative};
-pub use walk::{TreeWalk, Unreadable};
+pub use listing::{Listing, absolute, list, locate, relative};
+pub use walk::TreeWalk;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rdiff::{Index, Kind, Layout, Signature, SignatureBuilder};
 
-const LEN: usize = 64 << 20;
+const LEN: usize = 8 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let old = noise(1);
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn measure(what: &str, mut run: impl FnMut() -> Result<(), Box<dyn Error>>) -> Result<(), Box<dyn Error>> {
     let mut best = f64::INFINITY;
-    for _ in 0..3 {
+    for _ in 0..15 {
         let begun = Instant::now();
         run()?;
         best = best.min(begun.elapsed().as_secs_f64());

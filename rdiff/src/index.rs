@@ -7,7 +7,7 @@ pub struct Index {
     signature: Signature,
     /// Numbers of blocks; a block stands at its weak sum's place or behind it.
     slots: Vec<u32>,
-    /// A bit is set where a block's weak sum falls.
+    /// Three bits of one word are set for each block's weak sum.
     filter: Vec<u64>,
     slot_bits: u32,
     filter_bits: u32,
@@ -25,11 +25,11 @@ impl Index {
     pub fn new(signature: Signature) -> Self {
         let blocks = signature.blocks().clamp(1, EMPTY as usize - 1);
         let slots = (blocks + blocks / 3).next_power_of_two();
-        let filter = (slots * 8).max(64);
+        let filter = (slots / 8).max(1);
         let mut index = Self {
             signature,
             slots: vec![EMPTY; slots],
-            filter: vec![0; filter / 64],
+            filter: vec![0; filter],
             slot_bits: slots.ilog2(),
             filter_bits: filter.ilog2(),
         };
@@ -48,10 +48,16 @@ impl Index {
     /// Whether a block may have this weak sum; most that have not are told here.
     #[inline(always)]
     pub(crate) fn may_have(&self, weak: u32) -> bool {
-        let bit = place(weak, self.filter_bits);
-        self.filter
-            .get(bit / 64)
-            .is_some_and(|word| word >> (bit % 64) & 1 == 1)
+        let (at, bits) = self.filter_place(weak);
+        self.filter.get(at).is_some_and(|word| word & bits == bits)
+    }
+
+    /// A word of the filter and the bits there that a weak sum has.
+    #[inline(always)]
+    fn filter_place(&self, weak: u32) -> (usize, u64) {
+        let mixed = mix(weak);
+        let bit = |shift: u32| 1 << ((mixed >> shift) & 63);
+        (place(mixed, self.filter_bits), bit(0) | bit(6) | bit(12))
     }
 
     /// A block with these sums; `strong` is asked for only where a weak sum fits.
@@ -81,7 +87,7 @@ impl Index {
     }
 
     fn slots_from(&self, weak: u32) -> impl Iterator<Item = usize> + use<> {
-        let (first, slots) = (place(weak, self.slot_bits), self.slots.len());
+        let (first, slots) = (place(mix(weak), self.slot_bits), self.slots.len());
         (0..MAX_PROBES.min(slots)).map(move |step| (first + step) & (slots - 1))
     }
 
@@ -103,22 +109,24 @@ impl Index {
         }
         if let Some(slot) = free.and_then(|at| self.slots.get_mut(at)) {
             *slot = block;
-            let bit = place(weak, self.filter_bits);
-            if let Some(word) = self.filter.get_mut(bit / 64) {
-                *word |= 1 << (bit % 64);
+            let (at, bits) = self.filter_place(weak);
+            if let Some(word) = self.filter.get_mut(at) {
+                *word |= bits;
             }
         }
     }
 }
 
-/// A number of `bits` bits that depends on all bits of `weak`: rollsum's own are far from even.
+/// The first `bits` bits of a number, as a place in a slice.
 #[inline(always)]
-fn place(weak: u32, bits: u32) -> usize {
-    let mixed = u64::from(weak).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "a place is smaller than a slice in memory"
-    )]
-    let place = mixed.checked_shr(64 - bits).unwrap_or(0) as usize;
-    place
+#[allow(clippy::cast_possible_truncation, reason = "slices are no longer than usize can say")]
+fn place(mixed: u64, bits: u32) -> usize {
+    mixed.checked_shr(64 - bits).unwrap_or(0) as usize
+}
+
+/// Even bits, all of which depend on all of `weak`; rollsum's own are far from even.
+#[inline(always)]
+fn mix(weak: u32) -> u64 {
+    let mixed = (u64::from(weak) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ (mixed >> 29)
 }

@@ -60,6 +60,37 @@ pub enum Error {
         /// Where.
         snapshot: String,
     },
+    /// The place does not say that it is one for backups.
+    #[error(
+        "{location} has no backup.marker, so it may not be the place that is meant, such as a disk that is not mounted"
+    )]
+    NoMarker {
+        /// The place.
+        location: String,
+    },
+    /// The place cannot hold what this engine makes.
+    #[error("{location} has no {lacks}, which hard-linked snapshots need")]
+    Incapable {
+        /// The place.
+        location: String,
+        /// What it cannot do.
+        lacks: String,
+    },
+    /// Somebody else works there.
+    #[error("{location} is locked by process {pid} on {host} since {since}")]
+    Locked {
+        /// The place.
+        location: String,
+        /// Holder's process.
+        pid: u32,
+        /// Holder's machine.
+        host: String,
+        /// When the lock was taken.
+        since: String,
+    },
+    /// Our own lock was taken away, so somebody may believe us dead.
+    #[error("the lock of this run was lost (removed by somebody, or not renewed in time)")]
+    LockLost,
     /// A request that makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -94,7 +125,11 @@ impl Failure for Error {
             | Self::SnapshotAmbiguous { .. }
             | Self::PathNotFound { .. }
             | Self::NotAFile { .. }
+            | Self::NoMarker { .. }
+            | Self::Incapable { .. }
             | Self::Usage(_) => ErrorKind::Usage,
+            Self::Locked { .. } => ErrorKind::Locked,
+            Self::LockLost => ErrorKind::Failed,
             Self::Interrupted => ErrorKind::Interrupted,
         }
     }
@@ -108,6 +143,14 @@ impl Failure for Error {
             }
             Self::SnapshotNotFound { .. } | Self::SnapshotAmbiguous { .. } => "`holdfast snapshots` lists them",
             Self::PathNotFound { .. } | Self::NotAFile { .. } => "`holdfast find` and `holdfast ls` show what is there",
+            Self::NoMarker { .. } => {
+                "check that the disk or share is mounted; to make this the place, create an empty file backup.marker in it"
+            }
+            Self::Incapable { .. } => {
+                "use a filesystem such as ext4, XFS or Btrfs there, or the restic or duplicity engine, which need none of it"
+            }
+            Self::Locked { .. } => "wait for it to end; a lock that is not renewed is taken over after half an hour",
+            Self::LockLost => "run the command again; the snapshots are good",
             Self::Usage(_) | Self::Interrupted => return None,
         };
         Some(hint.to_owned())

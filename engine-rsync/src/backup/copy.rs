@@ -1,0 +1,197 @@
+//! Copying one file, with its digest taken on the way.
+
+mod data;
+mod large;
+mod reuse;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use engine_api::{Event, Metadata, StoreError, StoredFile};
+
+use super::batch::{Item, Tools};
+use super::level::Level;
+use super::{Context, file, stored};
+use crate::error::Error;
+use crate::manifest::{Digest, Record};
+
+/// Up to this size a file is read at once.
+const SMALL: usize = 256 << 10;
+
+/// A file that is in the snapshot.
+pub struct Copied {
+    pub digest: Digest,
+    pub size: u64,
+    pub sparse: bool,
+    /// Whether it proved to be the same as in the snapshot before, and was linked.
+    pub linked: bool,
+}
+
+/// Why a file could not be copied.
+pub enum Failed {
+    /// It could not be read.
+    Source(io::Error),
+    /// It could not be written.
+    Stored(StoreError),
+    /// The run has to stop.
+    Run(Error),
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Stored(error)
+    }
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self::Source(error)
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Store(error) => Self::Stored(error),
+            error => Self::Run(error),
+        }
+    }
+}
+
+/// What is copied, and to where.
+struct Job<'a, 'c> {
+    level: &'a Arc<Level>,
+    item: &'a Item,
+    /// What it may share with the snapshot before.
+    before: Option<&'a Record>,
+    file: &'a File,
+    metadata: &'a Metadata,
+    context: &'a Context<'c>,
+}
+
+/// Copies a file, or links it when its content proves to be unchanged.
+pub fn copy(
+    level: &Arc<Level>,
+    item: &Item,
+    before: Option<&Record>,
+    file: &File,
+    metadata: &Metadata,
+    context: &Context<'_>,
+    tools: &mut Tools,
+) -> Result<Copied, Failed> {
+    let job = Job {
+        level,
+        item,
+        before,
+        file,
+        metadata,
+        context,
+    };
+    if metadata.size <= SMALL as u64
+        && let Some(copied) = job.small(tools)?
+    {
+        return Ok(copied);
+    }
+    job.large(tools)
+}
+
+/// The digest of a file that needs no copy, and whether it has holes.
+pub fn digest(file: &File, size: u64, context: &Context<'_>, tools: &mut Tools) -> Result<(Digest, bool), Failed> {
+    let mut hasher = blake3::Hasher::new();
+    let runs = data::Runs::of(file, size)?;
+    let sparse = runs.has_holes();
+    data::read(file, runs, &mut tools.piece, context, &mut hasher, &mut |_, _| Ok(()))?;
+    Ok((*hasher.finalize().as_bytes(), sparse))
+}
+
+impl Job<'_, '_> {
+    /// Copies a file that is read at once; `None` when it has grown too large for that.
+    fn small(&self, tools: &mut Tools) -> Result<Option<Copied>, Failed> {
+        let runs = data::Runs::of(self.file, self.metadata.size)?;
+        if runs.has_holes() || !read_small(self.file, self.metadata.size, &mut tools.piece)? {
+            return Ok(None);
+        }
+        let digest = *blake3::hash(&tools.piece).as_bytes();
+        let size = tools.piece.len() as u64;
+        let copied = |linked| Copied {
+            digest,
+            size,
+            sparse: false,
+            linked,
+        };
+        self.context.progress.event(Event::Bytes(size));
+        if self.is_as_before(digest, size) && file::link_before(self.level, self.item, self.context)? {
+            return Ok(Some(copied(true)));
+        }
+        if self.reuse_small(tools)? {
+            return Ok(Some(copied(false)));
+        }
+        let out = self.create()?;
+        let written = out.write_at(0, &tools.piece).map_err(Failed::from);
+        self.finish(out, written)?;
+        self.context.counters.added(size);
+        Ok(Some(copied(false)))
+    }
+
+    /// Whether the inode of the snapshot before can stand for the file.
+    fn is_as_before(&self, digest: Digest, size: u64) -> bool {
+        self.before.is_some_and(|before| {
+            before.digest == Some(digest)
+                && before.metadata.size == size
+                && self.context.keeps.same_metadata(&before.metadata, self.metadata)
+        })
+    }
+
+    fn create(&self) -> Result<Box<dyn StoredFile>, Failed> {
+        let folder = self.level.ready(self.context)?;
+        file::clear(self.level, self.item, self.context)?;
+        Ok(self.context.store.create(folder, self.item.name())?)
+    }
+
+    /// Gives a written file its metadata and closes it; one that could not be written is removed.
+    fn finish(&self, out: Box<dyn StoredFile>, written: Result<(), Failed>) -> Result<(), Failed> {
+        let closed = written.and_then(|()| {
+            let xattrs = self.context.keeps.xattrs(&self.metadata.xattrs);
+            let new = self.context.keeps.new_metadata(self.metadata, &xattrs);
+            for error in out.set_metadata(&new) {
+                self.context
+                    .counters
+                    .problem(stored::problem(self.item.found.path(), &error));
+            }
+            if !self.context.store.capabilities().sync_all {
+                out.sync()?;
+            }
+            Ok(out.close()?)
+        });
+        if closed.is_err()
+            && let Ok(folder) = self.level.ready(self.context)
+        {
+            // What cannot be removed now is corrected by the run that goes on with this one.
+            let _ = self.context.store.remove(folder, self.item.name());
+        }
+        closed
+    }
+}
+
+/// Reads a whole file that is small; `false` when it is not any more.
+fn read_small(file: &File, size: u64, piece: &mut Vec<u8>) -> io::Result<bool> {
+    // One byte more than expected, so that growth shows without another read.
+    let expected = usize::try_from(size).unwrap_or(SMALL).min(SMALL) + 1;
+    piece.clear();
+    piece.resize(expected, 0);
+    let mut filled = 0;
+    while let Some(rest) = piece.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, filled as u64) {
+            Ok(0) => {
+                piece.truncate(filled);
+                return Ok(true);
+            }
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,102 @@
+//! Copying a file piece by piece; where the place can share blocks, only what changed is written.
+
+use engine_api::StoredFile;
+
+use super::data::{self, Runs};
+use super::{Copied, Failed, Job, file};
+use crate::backup::batch::Tools;
+use crate::read::fill;
+
+/// A changed file is compared with the old one in blocks of this size.
+const BLOCK: usize = 16 << 10;
+
+impl Job<'_, '_> {
+    pub(super) fn large(&self, tools: &mut Tools) -> Result<Copied, Failed> {
+        if let Some(copied) = self.reuse_large(tools)? {
+            return Ok(copied);
+        }
+        let runs = Runs::of(self.file, self.metadata.size)?;
+        let sparse = runs.has_holes();
+        let out = self.create()?;
+        let old = self.clone_before(out.as_ref(), sparse);
+        let mut hasher = blake3::Hasher::new();
+        let written = self.write(out.as_ref(), old.as_deref(), runs, tools, &mut hasher);
+        let size = written.as_ref().copied().unwrap_or(0);
+        self.finish(out, written.map(drop))?;
+        let digest = *hasher.finalize().as_bytes();
+        let linked = self.is_as_before(digest, size) && self.replace_by_link()?;
+        Ok(Copied {
+            digest,
+            size,
+            sparse,
+            linked,
+        })
+    }
+
+    /// Makes the new file share the blocks of the old one, and opens that to be compared; holes would be filled by it.
+    fn clone_before(&self, out: &dyn StoredFile, sparse: bool) -> Option<Box<dyn StoredFile>> {
+        let folder = self.level.base.as_ref()?;
+        if !self.context.keeps.reflinks || sparse || self.item.before.as_ref()?.metadata.size == 0 {
+            return None;
+        }
+        let old = self.context.store.open(folder, self.item.name()).ok()?;
+        out.reflink(old.as_ref()).ok()?;
+        Some(old)
+    }
+
+    fn write(
+        &self,
+        out: &dyn StoredFile,
+        old: Option<&dyn StoredFile>,
+        runs: Runs,
+        tools: &mut Tools,
+        hasher: &mut blake3::Hasher,
+    ) -> Result<u64, Failed> {
+        let sparse = runs.has_holes();
+        if !sparse && old.is_none() {
+            out.reserve(self.metadata.size)?;
+        }
+        let Tools { piece, other } = tools;
+        let counters = &self.context.counters;
+        let size = data::read(self.file, runs, piece, self.context, hasher, &mut |at, data| {
+            let Some(old) = old else {
+                out.write_at(at, data)?;
+                counters.added(data.len() as u64);
+                return Ok(());
+            };
+            other.resize(data.len(), 0);
+            let known = fill(old, at, other)?;
+            let known = other.get(..known).unwrap_or_default();
+            for (number, block) in data.chunks(BLOCK).enumerate() {
+                let start = number * BLOCK;
+                if known.get(start..start + block.len()) != Some(block) {
+                    out.write_at(at + start as u64, block)?;
+                    counters.added(block.len() as u64);
+                }
+            }
+            Ok(())
+        })?;
+        if sparse || old.is_some() {
+            out.set_len(size)?;
+        }
+        Ok(size)
+    }
+
+    /// The copy proved to be what the snapshot before has: one of the two is enough.
+    fn replace_by_link(&self) -> Result<bool, Failed> {
+        let folder = self.level.ready(self.context)?;
+        let aside = [b".holdfast-tmp-", self.item.place.to_string().as_bytes()].concat();
+        self.context
+            .store
+            .rename((folder, self.item.name()), (folder, &aside))?;
+        let linked = file::link_before(self.level, self.item, self.context);
+        if matches!(linked, Ok(true)) {
+            self.context.store.remove(folder, &aside)?;
+        } else {
+            self.context
+                .store
+                .rename((folder, &aside), (folder, self.item.name()))?;
+        }
+        Ok(linked?)
+    }
+}

@@ -1,0 +1,120 @@
+//! What a backup begins with: the place is looked at, what earlier runs left is put in order, and the name is chosen.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use engine_api::{BackupRequest, Event, FileStore, Folder, Progress, SnapshotId, Timestamp};
+
+use super::before::Base;
+use crate::RsyncEngine;
+use crate::error::{Error, Result};
+use crate::layout::{self, BUILDING};
+use crate::manifest::place::Pending;
+use crate::manifest::{About, ManifestError, place};
+use crate::{prune, removal, snapshots};
+
+/// Everything that is fixed before the walk begins.
+pub struct Plan {
+    /// The new snapshot's.
+    pub name: String,
+    pub time: Timestamp,
+    /// What is linked against.
+    pub base: Option<Base>,
+    /// Holdfast's own folder.
+    pub own: Folder,
+    /// Where the snapshot is built.
+    pub building: Folder,
+    /// Whether that holds what an earlier run left.
+    pub resumes: bool,
+}
+
+impl Plan {
+    pub fn make(
+        engine: &RsyncEngine,
+        store: &dyn FileStore,
+        request: &BackupRequest,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        layout::check_marker(engine)?;
+        check_place(store)?;
+        let own = layout::own_folder(store)?;
+        removal::sweep(store, progress)?;
+        if let Some(name) = layout::take_over(store, engine)? {
+            let text = format!("the interrupted run {name} is resumed");
+            progress.event(Event::Notice(&text));
+        }
+        for leftover in prune::orphans(engine)? {
+            layout::remove_file(store, &place::folder(store), &leftover)?;
+        }
+        let resumes = store.stat(&own, BUILDING)?.is_some();
+        let time = request.time.unwrap_or_else(Timestamp::now);
+        Ok(Self {
+            name: layout::free_name(engine, store, time)?,
+            time,
+            base: base(engine, store, request)?,
+            building: layout::own_child(&own, BUILDING)?,
+            own,
+            resumes,
+        })
+    }
+
+    pub fn begin_manifest<'a>(
+        &self,
+        store: &'a dyn FileStore,
+        engine: &RsyncEngine,
+        request: &BackupRequest,
+        paths: &[PathBuf],
+    ) -> Result<Pending<'a>> {
+        let about = About {
+            snapshot: self.name.clone(),
+            time: self.time,
+            host: request.host.clone(),
+            user: engine.settings().user.clone(),
+            program: concat!("holdfast ", env!("CARGO_PKG_VERSION")).to_owned(),
+            paths: paths.iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect(),
+            tags: request.tags.clone(),
+            adopted: false,
+        };
+        Pending::create(store, &about).map_err(|error| match error {
+            ManifestError::Store(error) => Error::Store(error),
+            source => Error::Manifest {
+                snapshot: self.name.clone(),
+                source,
+            },
+        })
+    }
+}
+
+/// The snapshot to link against: the one asked for, or the newest by name, as the script does it.
+pub fn base(engine: &RsyncEngine, store: &dyn FileStore, request: &BackupRequest) -> Result<Option<Base>> {
+    if let Some(asked) = &request.parent {
+        let filter = engine_api::SnapshotFilter::default();
+        return Ok(Some(Base::new(snapshots::resolve(engine, asked, &filter)?)));
+    }
+    match snapshots::names(store, engine.zone())?.pop() {
+        Some((_, name)) => Ok(Some(Base::new(snapshots::by_id(engine, &SnapshotId(name))?))),
+        None => Ok(None),
+    }
+}
+
+/// Refuses a place that cannot hold hard-linked snapshots.
+fn check_place(store: &dyn FileStore) -> Result<()> {
+    let can = store.capabilities();
+    let lacks = [
+        (can.hard_links, "hard links"),
+        (can.symlinks, "symbolic links"),
+        (can.case_sensitive, "names that differ only in case"),
+    ];
+    let lacks: Vec<&str> = lacks
+        .into_iter()
+        .filter(|(has, _)| !has)
+        .map(|(_, what)| what)
+        .collect();
+    if lacks.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Incapable {
+        location: store.location().to_owned(),
+        lacks: lacks.join(" and no "),
+    })
+}

@@ -1,0 +1,158 @@
+//! Snapshots dropped: by name, by a policy, or by the strategy.
+
+use std::collections::BTreeSet;
+
+use engine_api::retention::{self, Decision};
+use engine_api::{Event, FileStore, ForgetReport, ForgetRequest, Phase, Progress, Snapshot, SnapshotFilter, Timestamp};
+
+use crate::error::{Error, Result};
+use crate::lock::Lock;
+use crate::{RsyncEngine, layout, removal, snapshots};
+
+/// Forgets what the request says; with no names and no rules, what the engine's strategy says.
+pub fn run(engine: &RsyncEngine, request: &ForgetRequest, progress: &dyn Progress) -> Result<ForgetReport> {
+    if request.ids.is_empty() && request.keep.is_empty() && engine.settings().strategy.is_none() {
+        return Err(Error::Usage(
+            "a retention without any rule would forget every snapshot: say what to keep".to_owned(),
+        ));
+    }
+    if request.dry_run {
+        return plan(engine, request, progress);
+    }
+    let lock = Lock::take(engine, progress)?;
+    removal::sweep(engine.store(), progress)?;
+    let report = plan(engine, request, progress)?;
+    remove(engine, &report.removed, &lock, progress)?;
+    Ok(report)
+}
+
+/// What the strategy lets go after a backup; the new snapshot stays in any case. The caller holds the lock.
+pub fn after_backup(engine: &RsyncEngine, new: &str, lock: &Lock, progress: &dyn Progress) -> Result<()> {
+    if engine.settings().strategy.is_none() {
+        return Ok(());
+    }
+    let all = list(engine, &SnapshotFilter::default(), progress)?;
+    let decisions = by_strategy(engine, all);
+    let gone: Vec<Snapshot> = decisions
+        .into_iter()
+        .filter(|decision| !decision.keep() && decision.snapshot.id.0 != new)
+        .map(|decision| decision.snapshot)
+        .collect();
+    remove(engine, &gone, lock, progress)
+}
+
+fn list(engine: &RsyncEngine, filter: &SnapshotFilter, progress: &dyn Progress) -> Result<Vec<Snapshot>> {
+    let stored = snapshots::list(engine, filter, progress)?;
+    Ok(stored.into_iter().map(|stored| stored.snapshot).collect())
+}
+
+fn plan(engine: &RsyncEngine, request: &ForgetRequest, progress: &dyn Progress) -> Result<ForgetReport> {
+    let decisions = if !request.ids.is_empty() {
+        by_name(engine, request, progress)?
+    } else if request.keep.is_empty() {
+        by_strategy(engine, list(engine, &request.filter, progress)?)
+    } else {
+        by_policy(engine, request, progress)?
+    };
+    let mut report = ForgetReport::default();
+    for decision in decisions {
+        if decision.keep() {
+            report.kept.push((decision.snapshot, decision.reasons));
+        } else {
+            report.removed.push(decision.snapshot);
+        }
+    }
+    report.removed.sort_by(|one, other| one.id.cmp(&other.id));
+    Ok(report)
+}
+
+fn by_name(engine: &RsyncEngine, request: &ForgetRequest, progress: &dyn Progress) -> Result<Vec<Decision>> {
+    let mut named = BTreeSet::new();
+    for name in &request.ids {
+        named.insert(snapshots::by_name(engine, name)?.snapshot.id);
+    }
+    let decide = |snapshot: Snapshot| Decision {
+        reasons: if named.contains(&snapshot.id) {
+            Vec::new()
+        } else {
+            vec!["not named".to_owned()]
+        },
+        snapshot,
+    };
+    let all = list(engine, &SnapshotFilter::default(), progress)?;
+    Ok(all.into_iter().map(decide).collect())
+}
+
+/// The newest always stays: it is what the next backup is linked against.
+fn by_strategy(engine: &RsyncEngine, snapshots: Vec<Snapshot>) -> Vec<Decision> {
+    let Some(strategy) = &engine.settings().strategy else {
+        return Vec::new();
+    };
+    // In the order of the names, and by their moments, as the script sees them.
+    let moment =
+        |snapshot: &Snapshot| crate::name::moment(snapshot.id.0.as_bytes(), engine.zone()).unwrap_or(snapshot.time);
+    let times: Vec<Timestamp> = snapshots.iter().map(moment).collect();
+    let mut kept = strategy.decide(&times, Timestamp::now());
+    if let Some(newest) = kept.last_mut() {
+        *newest = true;
+    }
+    let decide = |(snapshot, kept): (Snapshot, bool)| Decision {
+        reasons: if kept {
+            vec![format!("strategy {strategy}")]
+        } else {
+            Vec::new()
+        },
+        snapshot,
+    };
+    snapshots.into_iter().zip(kept).map(decide).collect()
+}
+
+fn by_policy(engine: &RsyncEngine, request: &ForgetRequest, progress: &dyn Progress) -> Result<Vec<Decision>> {
+    let all = list(engine, &request.filter, progress)?;
+    let is_any = !all.is_empty();
+    let decisions = retention::decide(all, &request.keep, request.group_by, Timestamp::now(), engine.zone());
+    // A policy whose rules fit no snapshot is a slip, not a wish to lose them all.
+    if is_any && !decisions.iter().any(Decision::keep) {
+        return Err(Error::Usage(
+            "the retention keeps no snapshot at all; to forget the last ones, name them".to_owned(),
+        ));
+    }
+    Ok(decisions)
+}
+
+/// Removes snapshots, oldest first; `latest` leads to the newest of those that are left.
+fn remove(engine: &RsyncEngine, gone: &[Snapshot], lock: &Lock, progress: &dyn Progress) -> Result<()> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    progress.event(Event::Phase {
+        phase: Phase::Removing,
+        total: Some(gone.len() as u64),
+    });
+    let store = engine.store();
+    settle_latest(engine, store, gone)?;
+    for snapshot in gone {
+        if progress.cancelled() {
+            return Err(Error::Interrupted);
+        }
+        lock.confirm()?;
+        layout::check_marker(engine)?;
+        removal::remove_snapshot(store, &snapshot.id.0, progress)?;
+        progress.event(Event::Advanced(1));
+    }
+    Ok(())
+}
+
+/// Before what `latest` leads to is removed, it leads elsewhere.
+fn settle_latest(engine: &RsyncEngine, store: &dyn FileStore, gone: &[Snapshot]) -> Result<()> {
+    let latest = layout::latest(store)?;
+    let goes = |name: &[u8]| gone.iter().any(|snapshot| snapshot.id.0.as_bytes() == name);
+    if !latest.is_some_and(|latest| goes(&latest)) {
+        return Ok(());
+    }
+    let names = snapshots::names(store, engine.zone())?;
+    match names.iter().rfind(|(_, name)| !goes(name.as_bytes())) {
+        Some((_, name)) => layout::point_latest(store, name.as_bytes()),
+        None => layout::remove_file(store, &store.root(), layout::LATEST),
+    }
+}

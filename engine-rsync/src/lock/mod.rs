@@ -1,0 +1,219 @@
+//! One writer at a time, on whatever machine: a file in Holdfast's own folder says who, and is renewed while the run
+//! lasts.
+
+mod holder;
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use engine_api::{Event, FileStore, Folder, Phase, Progress, StoreErrorKind};
+
+use crate::engine::{RsyncEngine, Settings};
+use crate::error::{Error, Result};
+use crate::layout::{self, own_folder, read_file};
+use crate::parallel::lock;
+use holder::Holder;
+
+const NAME: &[u8] = b"lock";
+const NEXT: &[u8] = b"lock.next";
+const RENEW: Duration = Duration::from_secs(5 * 60);
+/// Age at which a lock that could not be renewed counts as lost: before others may think it stale.
+const LOST: Duration = Duration::from_secs(22 * 60);
+
+/// The lock of this process, given back when it is dropped.
+pub struct Lock {
+    held: Arc<Held>,
+    renewer: Option<JoinHandle<()>>,
+}
+
+struct Held {
+    store: Arc<dyn FileStore>,
+    own: Folder,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+struct State {
+    holder: Holder,
+    renewed: Instant,
+    ended: bool,
+    lost: bool,
+}
+
+impl Lock {
+    /// Takes the lock; waits for others as long as the settings say.
+    pub fn take(engine: &RsyncEngine, progress: &dyn Progress) -> Result<Self> {
+        let begin = Instant::now();
+        let mut told = false;
+        loop {
+            let error = match Self::try_take(engine, progress) {
+                Err(error @ Error::Locked { .. }) => error,
+                other => return other,
+            };
+            if begin.elapsed() >= engine.settings().retry_lock {
+                return Err(error);
+            }
+            if !told {
+                progress.event(Event::Phase {
+                    phase: Phase::WaitingForLock,
+                    total: None,
+                });
+                progress.event(Event::Notice(&error.to_string()));
+                told = true;
+            }
+            if progress.cancelled() {
+                return Err(Error::Interrupted);
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+
+    fn try_take(engine: &RsyncEngine, progress: &dyn Progress) -> Result<Self> {
+        let store = engine.shared_store();
+        layout::check_script(store.as_ref())?;
+        let own = own_folder(store.as_ref())?;
+        let holder = acquire(store.as_ref(), &own, engine.settings(), progress)?;
+        let held = Arc::new(Held {
+            store: Arc::clone(store),
+            own,
+            state: Mutex::new(State {
+                holder,
+                renewed: Instant::now(),
+                ended: false,
+                lost: false,
+            }),
+            wake: Condvar::new(),
+        });
+        let renewer = std::thread::spawn({
+            let held = Arc::clone(&held);
+            move || held.renew()
+        });
+        Ok(Self {
+            held,
+            renewer: Some(renewer),
+        })
+    }
+
+    /// Fails when somebody took the lock away, or it could not be renewed for so long that somebody may.
+    pub fn check(&self) -> Result<()> {
+        let state = lock(&self.held.state);
+        if state.lost || state.renewed.elapsed() > LOST {
+            return Err(Error::LockLost);
+        }
+        Ok(())
+    }
+
+    /// The same, and looks at the file itself: before what cannot be taken back.
+    pub fn confirm(&self) -> Result<()> {
+        self.check()?;
+        let token = lock(&self.held.state).holder.token.clone();
+        if self.held.is_ours(&token) {
+            Ok(())
+        } else {
+            Err(Error::LockLost)
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        lock(&self.held.state).ended = true;
+        self.held.wake.notify_all();
+        if let Some(renewer) = self.renewer.take() {
+            let _ = renewer.join();
+        }
+        let token = lock(&self.held.state).holder.token.clone();
+        if self.held.is_ours(&token) {
+            // One that cannot be removed now is stale in half an hour, and at once when this process is gone.
+            let _ = self.held.store.remove(&self.held.own, NAME);
+        }
+    }
+}
+
+impl Held {
+    fn is_ours(&self, token: &str) -> bool {
+        let there = read_file(self.store.as_ref(), &self.own, NAME);
+        there.is_ok_and(|content| content.is_some_and(|content| Holder::parse(&content).token == token))
+    }
+
+    fn renew(&self) {
+        let mut state = lock(&self.state);
+        while !state.ended {
+            state = match self.wake.wait_timeout(state, RENEW) {
+                Ok((state, _)) => state,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+            if !state.ended && state.renewed.elapsed() >= RENEW {
+                let mut holder = state.holder.clone();
+                drop(state);
+                let kept = self.is_ours(&holder.token);
+                let renewed = kept && self.write_again(&mut holder).is_ok();
+                state = lock(&self.state);
+                state.lost |= !kept;
+                if renewed {
+                    state.renewed = Instant::now();
+                    state.holder = holder;
+                }
+            }
+        }
+    }
+
+    fn write_again(&self, holder: &mut Holder) -> Result<()> {
+        holder.renew();
+        let store = self.store.as_ref();
+        layout::remove_file(store, &self.own, NEXT)?;
+        layout::make_file(store, &self.own, NEXT, holder.to_text().as_bytes())?;
+        if !store.capabilities().atomic_replace {
+            layout::remove_file(store, &self.own, NAME)?;
+        }
+        Ok(store.rename((&self.own, NEXT), (&self.own, NAME))?)
+    }
+}
+
+/// Makes the file, if need be after a stale one is out of the way.
+fn acquire(store: &dyn FileStore, own: &Folder, settings: &Settings, progress: &dyn Progress) -> Result<Holder> {
+    let holder = Holder::new(settings);
+    for _ in 0..3 {
+        match layout::make_file(store, own, NAME, holder.to_text().as_bytes()) {
+            Ok(()) => return Ok(holder),
+            Err(Error::Store(error)) if error.kind == StoreErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        let Some(content) = read_file(store, own, NAME)? else {
+            continue;
+        };
+        let other = Holder::parse(&content);
+        if !other.is_stale(&holder) {
+            return Err(other.into_error(store.location()));
+        }
+        remove_stale(store, own, &content, &holder)?;
+        progress.event(Event::Notice(&format!(
+            "removed the stale lock of {}",
+            other.describe()
+        )));
+    }
+    Err(Error::Locked {
+        location: store.location().to_owned(),
+        pid: 0,
+        host: "somebody who was faster".to_owned(),
+        since: "now".to_owned(),
+    })
+}
+
+/// Takes a stale lock away, unless it is meanwhile another's: then that is put back.
+fn remove_stale(store: &dyn FileStore, own: &Folder, content: &[u8], holder: &Holder) -> Result<()> {
+    let aside = format!("lock.stale-{}", holder.token);
+    match store.rename((own, NAME), (own, aside.as_bytes())) {
+        Err(error) if error.is_not_found() => return Ok(()),
+        other => other?,
+    }
+    if read_file(store, own, aside.as_bytes())?.is_some_and(|now| now != content) {
+        // A third one may be there by now; then both believe to hold it until their next look, and both find out.
+        let _ = store.hard_link((own, aside.as_bytes()), (own, NAME));
+    }
+    layout::remove_file(store, own, aside.as_bytes())
+}
+
+#[cfg(test)]
+mod tests;

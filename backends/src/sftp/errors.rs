@@ -63,6 +63,11 @@ impl Problem {
         self.kind() == kind
     }
 
+    /// Whether the connection is at fault rather than what was tried.
+    pub(super) fn is_connections(&self) -> bool {
+        matches!(self.kind(), StoreErrorKind::Connection | StoreErrorKind::Timeout)
+    }
+
     /// Whether the server answered, but said no more than that it failed.
     pub(super) fn is_vague(&self) -> bool {
         matches!(self, Self::Status(status) if status.code == Status::FAILURE)

@@ -11,6 +11,7 @@ mod blobs;
 mod client;
 mod errors;
 mod extensions;
+mod files;
 mod install;
 mod link;
 mod requests;
@@ -39,7 +40,8 @@ pub use ssh::key::{make_key, public_key};
 pub fn open(settings: Settings, create: bool) -> Result<Destination, StoreError> {
     let root = Arc::new(root::Root::open(settings, create)?);
     let blobs = blobs::Blobs::open(Arc::clone(&root))?;
-    Ok(Destination::new(Arc::new(blobs), Box::new(Goodbye(root))))
+    let files = files::Files::new(Arc::clone(&root));
+    Ok(Destination::new(Arc::new(blobs), Box::new(Goodbye(root))).with_files(Arc::new(files)))
 }
 
 /// Ends the connection when it is dropped, whoever else still holds a part of the destination.

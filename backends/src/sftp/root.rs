@@ -7,9 +7,9 @@ use engine_api::{StoreError, StoreErrorKind};
 use super::client::Client;
 use super::errors::{Context, Problem};
 use super::link::Link;
-use super::requests::{Filesystem, Requests};
+use super::requests::{Answer, Filesystem, Opening, Requests};
 use super::settings::Settings;
-use super::wire::FileKind;
+use super::wire::{Attributes, FileKind, Status, flag};
 
 /// The mode of folders that are made for the destination itself.
 const PRIVATE: u32 = 0o700;
@@ -24,6 +24,7 @@ pub(super) struct Root {
     location: String,
     /// Which filesystem it was when it was opened, where the server tells.
     filesystem: Option<u64>,
+    folder_sync: bool,
 }
 
 impl Root {
@@ -37,14 +38,16 @@ impl Root {
             let link = client.link()?;
             let path = find(&link, &directory, create)?;
             let filesystem = filesystem(&link, &path)?.map(|found| found.id);
-            Ok((client, path, filesystem))
+            let folder_sync = folder_syncs(&link, &path)?;
+            Ok((client, path, filesystem, folder_sync))
         };
-        let (client, path, filesystem) = open().map_err(|problem| context.error(problem))?;
+        let (client, path, filesystem, folder_sync) = open().map_err(|problem| context.error(problem))?;
         Ok(Self {
             client,
             path,
             location,
             filesystem,
+            folder_sync,
         })
     }
 
@@ -52,17 +55,21 @@ impl Root {
         &self.location
     }
 
-    pub(super) fn path(&self) -> &[u8] {
-        &self.path
-    }
-
     /// Where `name` is on the server; the empty name is the folder itself.
     pub(super) fn path_of(&self, name: &[u8]) -> Vec<u8> {
         join(&self.path, name)
     }
 
+    /// The folder at `path` as a file, for [`sync_folder`]; none where folders cannot be synced.
+    pub(super) fn open_folder(&self, link: &Arc<Link>, path: &[u8]) -> Result<Option<Opening>, Problem> {
+        if !self.folder_sync {
+            return Ok(None);
+        }
+        link.open_file(path, flag::READ, &Attributes::default()).map(Some)
+    }
+
     /// Asks whether the folder's filesystem is still there. The answer is for [`check`](Self::check).
-    pub(super) fn ask(&self, link: &Arc<Link>) -> Result<Option<super::requests::Answer>, Problem> {
+    pub(super) fn ask(&self, link: &Arc<Link>) -> Result<Option<Answer>, Problem> {
         if self.filesystem.is_none() {
             return Ok(None);
         }
@@ -70,7 +77,7 @@ impl Root {
     }
 
     /// Refuses to go on when another filesystem is in the folder's place: the disk was unmounted.
-    pub(super) fn check(&self, answer: Option<super::requests::Answer>) -> Result<(), Problem> {
+    pub(super) fn check(&self, answer: Option<Answer>) -> Result<(), Problem> {
         let Some(answer) = answer else {
             return Ok(());
         };
@@ -91,7 +98,7 @@ impl Root {
     /// be full or read-only, or gone. `problem` itself, when nothing is found.
     pub(super) fn explain(&self, link: &Arc<Link>, problem: Problem) -> Problem {
         if problem.is(StoreErrorKind::NotFound) {
-            return match link.stat(&self.path).and_then(super::requests::Answer::attributes) {
+            return match link.stat(&self.path).and_then(Answer::attributes) {
                 Err(gone) if gone.is(StoreErrorKind::NotFound) => vanished(),
                 _ => problem,
             };
@@ -172,5 +179,35 @@ pub(super) fn make_one(link: &Arc<Link>, path: &[u8], mode: u32) -> Result<(), P
             Ok(found) if matches!(found.kind(), FileKind::Folder | FileKind::Unknown) => Ok(()),
             _ => Err(problem),
         },
+    }
+}
+
+/// Whether the server opens folders as it opens files, which is the only way to sync one.
+fn folder_syncs(link: &Arc<Link>, path: &[u8]) -> Result<bool, Problem> {
+    if !link.extensions().fsync {
+        return Ok(false);
+    }
+    let opened = link.open_file(path, flag::READ, &Attributes::default())?.handle();
+    match opened.and_then(|folder| folder.sync()).and_then(Answer::done) {
+        Ok(()) => Ok(true),
+        Err(problem) if problem.is_connections() => Err(problem),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Makes the names in a folder durable.
+pub(super) fn sync_folder(folder: Option<Opening>) -> Result<(), Problem> {
+    let Some(folder) = folder else {
+        return Ok(());
+    };
+    allow(folder.handle()?.sync()?.done(), &[])
+}
+
+/// Where a server or its filesystem has no such thing, there is nothing else to be done about it.
+pub(super) fn allow(result: Result<(), Problem>, also: &[StoreErrorKind]) -> Result<(), Problem> {
+    match result {
+        Err(problem) if problem.is(StoreErrorKind::Unsupported) || also.contains(&problem.kind()) => Ok(()),
+        Err(Problem::Status(status)) if status.code == Status::BAD_MESSAGE => Ok(()),
+        other => other,
     }
 }

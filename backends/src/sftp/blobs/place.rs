@@ -1,12 +1,10 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine_api::StoreErrorKind;
-
 use super::put::temporary_name;
 use crate::sftp::errors::Problem;
 use crate::sftp::link::Link;
-use crate::sftp::requests::{Answer, Requests};
+use crate::sftp::requests::Requests;
 use crate::sftp::root::Root;
 use crate::sftp::wire::{Attributes, flag};
 
@@ -23,8 +21,6 @@ pub(super) enum Exclusive {
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) exclusive: Exclusive,
-    /// Whether a folder's names can be made durable.
-    pub(super) folder_sync: bool,
     pub(super) file_mode: u32,
     pub(super) folder_mode: u32,
     /// How many seconds the server's clock is ahead of ours, as far as is known.
@@ -37,7 +33,6 @@ impl Place {
         let config = link.stat(&root.path_of(b"config"))?;
         let mut place = Self {
             exclusive: Exclusive::Look,
-            folder_sync: folder_syncs(root, link)?,
             file_mode: 0o400,
             folder_mode: 0o700,
             clock_ahead: None,
@@ -63,7 +58,7 @@ impl Place {
                 place.clock_ahead = changed.and_then(|changed| Some(changed - now()?));
                 place.exclusive = Self::exclusive(link, first, second)?;
             }
-            Err(problem) if is_final(&problem) => return Err(problem),
+            Err(problem) if problem.is_connections() => return Err(problem),
             Err(_) => {}
         }
         Ok(place)
@@ -75,11 +70,11 @@ impl Place {
         if link.extensions().hard_link {
             let made = link.hard_link(first, second)?;
             let refused = link.hard_link(first, second)?;
-            works = made.done().is_ok() && refused.done().is_err_and(|problem| !is_final(&problem));
+            works = made.done().is_ok() && refused.done().is_err_and(|problem| !problem.is_connections());
         }
         let removed = [link.remove(second)?, link.remove(first)?];
         removed.into_iter().try_for_each(|answer| match answer.done() {
-            Err(problem) if is_final(&problem) => Err(problem),
+            Err(problem) if problem.is_connections() => Err(problem),
             _ => Ok(()),
         })?;
         Ok(if works { Exclusive::Link } else { Exclusive::Look })
@@ -88,26 +83,6 @@ impl Place {
     pub(super) fn is_exclusive(&self) -> bool {
         self.exclusive == Exclusive::Link
     }
-}
-
-/// Whether the server opens folders as it opens files, which is the only way to sync one.
-fn folder_syncs(root: &Root, link: &Arc<Link>) -> Result<bool, Problem> {
-    if !link.extensions().fsync {
-        return Ok(false);
-    }
-    let opened = link
-        .open_file(root.path(), flag::READ, &Attributes::default())?
-        .handle();
-    match opened.and_then(|folder| folder.sync()).and_then(Answer::done) {
-        Ok(()) => Ok(true),
-        Err(problem) if is_final(&problem) => Err(problem),
-        Err(_) => Ok(false),
-    }
-}
-
-/// Whether the connection is at fault rather than what was tried.
-fn is_final(problem: &Problem) -> bool {
-    matches!(problem.kind(), StoreErrorKind::Connection | StoreErrorKind::Timeout)
 }
 
 fn now() -> Option<i64> {

@@ -8,9 +8,9 @@ use super::{Blobs, TEMPORARY, is_reserved};
 use crate::sftp::errors::Problem;
 use crate::sftp::link::Link;
 use crate::sftp::requests::{Answer, Handle, Opening, Requests};
-use crate::sftp::root::{join, make_one};
+use crate::sftp::root::{allow, join, make_one, sync_folder};
 use crate::sftp::transfer::Writes;
-use crate::sftp::wire::{Attributes, FileKind, Status, flag};
+use crate::sftp::wire::{Attributes, FileKind, flag};
 
 pub(super) fn put(store: &Blobs, key: &Key, body: Body<'_>, mode: PutMode) -> Result<(), Problem> {
     if is_reserved(key) {
@@ -113,11 +113,8 @@ impl<'a> Target<'a> {
 
     /// The folder as a file, to be synced; none where that cannot be.
     fn open_folder(&self) -> Result<Option<Opening>, Problem> {
-        if !self.store.place.folder_sync {
-            return Ok(None);
-        }
-        let path = self.store.root.path_of(self.folder);
-        self.link.open_file(&path, flag::READ, &Attributes::default()).map(Some)
+        let root = &self.store.root;
+        root.open_folder(self.link, &root.path_of(self.folder))
     }
 
     /// Makes the folders below the destination's own, which is never made again.
@@ -130,10 +127,7 @@ impl<'a> Target<'a> {
             done = done.strip_prefix(b"/").unwrap_or(&done).to_vec();
             make_one(self.link, &root.path_of(&done), self.store.place.folder_mode)
                 .map_err(|problem| root.explain(self.link, problem))?;
-            if self.store.place.folder_sync {
-                let opening = self.link.open_file(&above, flag::READ, &Attributes::default())?;
-                sync_folder(Some(opening))?;
-            }
+            sync_folder(root.open_folder(self.link, &above)?)?;
         }
         Ok(())
     }
@@ -223,22 +217,6 @@ impl<'a> Target<'a> {
     /// Removes what is left under the temporary name.
     fn discard(&self) {
         let _ = self.link.remove(&self.temporary).and_then(Answer::done);
-    }
-}
-
-fn sync_folder(folder: Option<Opening>) -> Result<(), Problem> {
-    let Some(folder) = folder else {
-        return Ok(());
-    };
-    allow(folder.handle()?.sync()?.done(), &[])
-}
-
-/// Where a server or its filesystem has no such thing, there is nothing else to be done about it.
-fn allow(result: Result<(), Problem>, also: &[StoreErrorKind]) -> Result<(), Problem> {
-    match result {
-        Err(problem) if problem.is(StoreErrorKind::Unsupported) || also.contains(&problem.kind()) => Ok(()),
-        Err(Problem::Status(status)) if status.code == Status::BAD_MESSAGE => Ok(()),
-        other => other,
     }
 }
 

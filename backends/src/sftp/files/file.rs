@@ -1,0 +1,226 @@
+use std::any::Any;
+use std::ops::Range;
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engine_api::{FileStat, NewMetadata, StoreError, StoreErrorKind, StoredFile};
+
+use super::metadata;
+use crate::sftp::errors::{Context, Problem};
+use crate::sftp::requests::Handle;
+use crate::sftp::root::{Root, allow};
+use crate::sftp::transfer::{self, Writes};
+use crate::sftp::wire::Attributes;
+
+/// The server answers nothing else while it copies, so it copies piece by piece.
+const COPIED_AT_ONCE: u64 = 32 << 20;
+
+/// Below this it is not worth asking whether there is room.
+const LARGE: u64 = 16 << 20;
+
+/// A file of the server that is open. It ends with the connection.
+pub(super) struct OpenFile {
+    root: Arc<Root>,
+    /// As messages name it.
+    path: Vec<u8>,
+    handle: Handle,
+    is_new: bool,
+    writes: Mutex<Pending>,
+}
+
+#[derive(Default)]
+struct Pending {
+    writes: Writes,
+    /// The first write that failed: the file is never whole again.
+    failed: Option<Problem>,
+}
+
+impl OpenFile {
+    pub(super) fn new(root: Arc<Root>, path: Vec<u8>, handle: Handle, is_new: bool) -> Self {
+        Self {
+            root,
+            path,
+            handle,
+            is_new,
+            writes: Mutex::default(),
+        }
+    }
+
+    fn error(&self, operation: &'static str, problem: Problem) -> StoreError {
+        let problem = self.root.explain(self.handle.link(), problem);
+        Context::new(operation, &self.path, self.root.location()).error(problem)
+    }
+
+    /// Does `work` when all writes have arrived.
+    fn after_writes<T>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Handle) -> Result<T, Problem>,
+    ) -> Result<T, StoreError> {
+        self.settle()
+            .and_then(|()| work(&self.handle))
+            .map_err(|problem| self.error(operation, problem))
+    }
+
+    fn settle(&self) -> Result<(), Problem> {
+        let mut pending = self.pending();
+        let finished = pending.writes.finish();
+        pending.result(finished)
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Copies a range piece by piece, and says how much there was of it.
+    fn copy(&self, source: &Self, from: Range<u64>, to: u64) -> Result<u64, Problem> {
+        self.settle()?;
+        source.settle()?;
+        let size = source.handle.attributes()?.attributes()?.size.unwrap_or(0);
+        let end = from.end.min(size);
+        let (mut at, mut before) = (from.start, None);
+        while at < end {
+            let length = COPIED_AT_ONCE.min(end - at);
+            let place = to.saturating_add(at - from.start);
+            let answer = self.handle.copy_from(&source.handle, at, length, place)?;
+            at += length;
+            if let Some(before) = before.replace(answer) {
+                super::Answer::done(before)?;
+            }
+        }
+        before.map_or(Ok(()), super::Answer::done)?;
+        Ok(end.saturating_sub(from.start))
+    }
+}
+
+impl Pending {
+    /// Remembers the first failure.
+    fn result(&mut self, result: Result<(), Problem>) -> Result<(), Problem> {
+        if let Some(problem) = &self.failed {
+            return Err(problem.clone());
+        }
+        self.failed = result.as_ref().err().cloned();
+        result
+    }
+
+    fn write(&mut self, handle: &Handle, mut offset: u64, mut data: &[u8]) -> Result<(), Problem> {
+        while !data.is_empty() {
+            let most = data.len();
+            offset += self.writes.send(handle, offset, &mut data, most)? as u64;
+        }
+        Ok(())
+    }
+}
+
+impl StoredFile for OpenFile {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
+        self.after_writes("read", |handle| transfer::read(handle, offset, buffer))
+    }
+
+    fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), StoreError> {
+        let mut pending = self.pending();
+        let written = match &pending.failed {
+            Some(problem) => Err(problem.clone()),
+            None => pending.write(&self.handle, offset, data),
+        };
+        let result = pending.result(written);
+        drop(pending);
+        result.map_err(|problem| self.error("write", problem))
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), StoreError> {
+        let attributes = Attributes {
+            size: Some(len),
+            ..Attributes::default()
+        };
+        self.after_writes("set the length of", |handle| handle.set(&attributes)?.done())
+    }
+
+    fn reserve(&self, len: u64) -> Result<(), StoreError> {
+        if len < LARGE {
+            return Ok(());
+        }
+        match self.root.filesystem(self.handle.link()) {
+            Ok(Some(found)) if found.space.available < len => {
+                let message = format!("{len} bytes are needed, and {} are left", found.space.available);
+                Err(self.error("make room for", Problem::known(StoreErrorKind::NoSpace, message)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn stat(&self) -> Result<FileStat, StoreError> {
+        self.after_writes("look at", |handle| metadata::stat(&handle.attributes()?.attributes()?))
+    }
+
+    fn set_metadata(&self, metadata: &NewMetadata<'_>) -> Vec<StoreError> {
+        let mut failed = Vec::new();
+        let done = self.after_writes("set the metadata of", |handle| {
+            let target = metadata::Target::Open(handle);
+            metadata::set(&target, metadata, &mut |operation, problem| {
+                failed.push((operation, problem))
+            })
+        });
+        let failed = failed
+            .into_iter()
+            .map(|(operation, problem)| self.error(operation, problem));
+        failed.chain(done.err()).collect()
+    }
+
+    fn next_data(&self, offset: u64) -> Result<Option<Range<u64>>, StoreError> {
+        let size = self.stat()?.size;
+        Ok((offset < size).then_some(offset..size))
+    }
+
+    fn copy_range(&self, source: &dyn StoredFile, from: Range<u64>, to: u64) -> Result<u64, StoreError> {
+        let unsupported = |message| self.error("copy into", Problem::known(StoreErrorKind::Unsupported, message));
+        let Some(source) = source.as_any().downcast_ref::<Self>() else {
+            return Err(unsupported("the other file is not this server's"));
+        };
+        if !self.handle.link().extensions().copy_data {
+            return Err(unsupported("the server does not copy by itself"));
+        }
+        if !Arc::ptr_eq(self.handle.link(), source.handle.link()) {
+            return Err(self.error("copy into", Problem::lost("the other file was opened before that")));
+        }
+        self.copy(source, from, to)
+            .map_err(|problem| self.error("copy into", problem))
+    }
+
+    fn reflink(&self, _source: &dyn StoredFile) -> Result<(), StoreError> {
+        let problem = Problem::known(StoreErrorKind::Unsupported, "SFTP cannot share blocks");
+        Err(self.error("copy into", problem))
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.after_writes("sync", |handle| {
+            if !handle.link().extensions().fsync {
+                return Ok(());
+            }
+            allow(handle.sync()?.done(), &[])
+        })
+    }
+
+    fn close(self: Box<Self>) -> Result<(), StoreError> {
+        self.after_writes("close", |_| Ok(()))?;
+        if !self.is_new {
+            // Nothing can be lost any more; dropping it closes it, and nobody has to wait.
+            return Ok(());
+        }
+        let Self { root, path, handle, .. } = *self;
+        let link = Arc::clone(handle.link());
+        let closed = handle.close().and_then(super::Answer::done);
+        closed.map_err(|problem| {
+            let problem = root.explain(&link, problem);
+            Context::new("close", &path, root.location()).error(problem)
+        })
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

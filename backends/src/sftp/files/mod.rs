@@ -1,0 +1,329 @@
+//! The same folder as a tree of files.
+
+mod file;
+mod folders;
+mod metadata;
+mod probe;
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, OnceLock};
+
+use engine_api::{
+    EntryKind, FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, Space, StoreError, StoreErrorKind,
+    StoredFile, Xattr,
+};
+
+use self::file::OpenFile;
+use super::errors::{Context, Problem};
+use super::link::Link;
+use super::requests::{Answer, Requests};
+use super::root::{Root, sync_folder};
+use super::wire::{Attributes, FileKind, flag};
+
+/// Answers of one folder's listing that are asked for at once.
+const AHEAD: usize = 4;
+
+pub(super) struct Files {
+    root: Arc<Root>,
+    top: Folder,
+    capabilities: OnceLock<FileCapabilities>,
+}
+
+/// What is being done, and to what.
+type Place<'a> = (&'static str, &'a Folder, &'a [u8]);
+
+impl Files {
+    pub(super) fn new(root: Arc<Root>) -> Self {
+        Self {
+            root,
+            top: Folder::top(),
+            capabilities: OnceLock::new(),
+        }
+    }
+
+    fn error(&self, (operation, folder, name): Place<'_>, problem: Problem) -> StoreError {
+        let path = folder.path_of(name);
+        let path = if name.is_empty() { folder.path() } else { path };
+        Context::new(operation, &path, self.root.location()).error(problem)
+    }
+
+    /// Does `work` on the entry's path; why it failed is found out where the server does not tell.
+    fn within<T>(
+        &self,
+        place: Place<'_>,
+        work: impl FnOnce(&Arc<Link>, &[u8]) -> Result<T, Problem>,
+    ) -> Result<T, StoreError> {
+        let attempt = || {
+            let link = self.root.client.link()?;
+            let path = folders::path(&self.root, &link, place.1, place.2)?;
+            work(&link, &path).map_err(|problem| self.root.explain(&link, problem))
+        };
+        attempt().map_err(|problem| self.error(place, problem))
+    }
+
+    /// The same for what only reads: once more when the connection breaks over it.
+    fn reading<T>(
+        &self,
+        place: Place<'_>,
+        work: impl Fn(&Arc<Link>, &[u8]) -> Result<T, Problem>,
+    ) -> Result<T, StoreError> {
+        let attempt = |link: &Arc<Link>| {
+            let path = folders::path(&self.root, link, place.1, place.2)?;
+            work(link, &path)
+        };
+        let result = self.root.client.again(attempt);
+        result.map_err(|problem| self.error(place, problem))
+    }
+
+    fn file(&self, folder: &Folder, name: &[u8], handle: super::requests::Handle, is_new: bool) -> Box<dyn StoredFile> {
+        Box::new(OpenFile::new(
+            Arc::clone(&self.root),
+            folder.path_of(name),
+            handle,
+            is_new,
+        ))
+    }
+}
+
+/// A request that makes a name: where the server says no more than that it failed, the name may be taken.
+fn making<T>(link: &Arc<Link>, path: &[u8], result: Result<T, Problem>) -> Result<T, Problem> {
+    match result {
+        Err(problem) if problem.is_vague() && is_there(link, path)? => {
+            Err(Problem::known(StoreErrorKind::AlreadyExists, "it is there already"))
+        }
+        other => other,
+    }
+}
+
+fn is_there(link: &Arc<Link>, path: &[u8]) -> Result<bool, Problem> {
+    match link.lstat(path)?.attributes() {
+        Ok(_) => Ok(true),
+        Err(problem) if problem.is(StoreErrorKind::NotFound) => Ok(false),
+        Err(problem) => Err(problem),
+    }
+}
+
+impl FileStore for Files {
+    fn location(&self) -> &str {
+        self.root.location()
+    }
+
+    fn capabilities(&self) -> &FileCapabilities {
+        self.capabilities.get_or_init(|| probe::probe(self))
+    }
+
+    fn root(&self) -> Folder {
+        self.top.clone()
+    }
+
+    fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
+        self.reading(("look at", folder, name), |link, path| {
+            match link.lstat(path)?.attributes() {
+                Ok(found) => Ok(Some(metadata::stat(&found)?)),
+                Err(problem) if problem.is(StoreErrorKind::NotFound) => Ok(None),
+                Err(problem) => Err(problem),
+            }
+        })
+    }
+
+    fn list(&self, folder: &Folder, each: &mut dyn FnMut(Listed<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let place = ("list", folder, &b""[..]);
+        let mut attempt = || {
+            let link = self.root.client.link()?;
+            let path = folders::folder(&self.root, &link, folder)?;
+            list(&link, &path, each).map_err(|problem| self.root.explain(&link, problem))
+        };
+        attempt().map_err(|problem| self.error(place, problem))
+    }
+
+    fn read_link(&self, folder: &Folder, name: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.reading(("read the link", folder, name), |link, path| {
+            link.read_link(path)?.name()
+        })
+    }
+
+    fn xattrs(&self, folder: &Folder, name: &[u8]) -> Result<Vec<Xattr>, StoreError> {
+        self.reading(("read the attributes of", folder, name), |_, _| Ok(Vec::new()))
+    }
+
+    fn make_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
+        self.within(("make the folder", folder, name), |link, path| {
+            making(link, path, link.make_folder(path, 0o700)?.done())
+        })
+    }
+
+    fn create(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
+        let handle = self.within(("create", folder, name), |link, path| {
+            let flags = flag::READ | flag::WRITE | flag::CREATE | flag::EXCLUSIVE;
+            let opening = link.open_file(path, flags, &Attributes::with_mode(0o600))?;
+            making(link, path, opening.handle())
+        })?;
+        Ok(self.file(folder, name, handle, true))
+    }
+
+    fn open(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
+        let handle = self.reading(("open", folder, name), |link, path| {
+            // A pipe would hold the server up for ever, and it follows links.
+            let found = link.lstat(path)?.attributes()?;
+            if !matches!(found.kind(), FileKind::File | FileKind::Unknown) {
+                return Err(Problem::known(StoreErrorKind::Other, "it is no regular file"));
+            }
+            link.open_file(path, flag::READ, &Attributes::default())?.handle()
+        })?;
+        Ok(self.file(folder, name, handle, false))
+    }
+
+    fn symlink(&self, folder: &Folder, name: &[u8], points_to: &[u8]) -> Result<(), StoreError> {
+        self.within(("make the link", folder, name), |link, path| {
+            making(link, path, link.symlink(path, points_to)?.done())
+        })
+    }
+
+    fn hard_link(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
+        self.within(("make the link", to.0, to.1), |link, path| {
+            if !link.extensions().hard_link {
+                return Err(Problem::known(
+                    StoreErrorKind::Unsupported,
+                    "the server cannot make hard links",
+                ));
+            }
+            let from = folders::path(&self.root, link, from.0, from.1)?;
+            let made = making(link, path, link.hard_link(&from, path)?.done());
+            made.map_err(|problem| match self.root.explain(link, problem) {
+                // Nothing else is left that a server would not name.
+                problem if problem.is_vague() => Problem::known(
+                    StoreErrorKind::TooManyLinks,
+                    "the server refuses one more name for the file",
+                ),
+                problem => problem,
+            })
+        })
+    }
+
+    fn make_node(&self, folder: &Folder, name: &[u8], _kind: EntryKind, _rdev: u64) -> Result<(), StoreError> {
+        self.within(("make", folder, name), |_, _| {
+            Err(Problem::known(
+                StoreErrorKind::Unsupported,
+                "SFTP cannot make pipes and devices",
+            ))
+        })
+    }
+
+    fn rename(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
+        self.within(("rename", from.0, from.1), |link, path| {
+            let to = folders::path(&self.root, link, to.0, to.1)?;
+            if link.extensions().posix_rename {
+                return link.rename_over(path, &to)?.done();
+            }
+            match link.rename_new(path, &to)?.done() {
+                Err(problem) if problem.is_vague() && is_there(link, &to)? => {
+                    make_way(link, &to)?;
+                    link.rename_new(path, &to)?.done()
+                }
+                other => other,
+            }
+        })
+    }
+
+    fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
+        self.within(("remove", folder, name), |link, path| link.remove(path)?.done())
+    }
+
+    fn remove_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
+        self.within(("remove the folder", folder, name), |link, path| {
+            match link.remove_folder(path)?.done() {
+                Err(problem) if problem.is_vague() && !is_empty(link, path)? => {
+                    Err(Problem::known(StoreErrorKind::NotEmpty, "there is something in it"))
+                }
+                other => other,
+            }
+        })
+    }
+
+    fn set_metadata(&self, folder: &Folder, name: &[u8], metadata: &NewMetadata<'_>) -> Vec<StoreError> {
+        let mut failed = Vec::new();
+        let place = ("set the metadata of", folder, name);
+        let done = self.within(place, |link, path| {
+            let found = link.lstat(path)?.attributes()?;
+            let target = metadata::Target::Path { link, path, found };
+            metadata::set(&target, metadata, &mut |operation, problem| {
+                failed.push((operation, problem))
+            })
+        });
+        let failed = failed.into_iter();
+        let failed = failed.map(|(operation, problem)| self.error((operation, folder, name), problem));
+        failed.chain(done.err()).collect()
+    }
+
+    fn sync_folder(&self, folder: &Folder) -> Result<(), StoreError> {
+        let attempt = || {
+            let link = self.root.client.link()?;
+            let path = folders::folder(&self.root, &link, folder)?;
+            sync_folder(self.root.open_folder(&link, &path)?)
+        };
+        attempt().map_err(|problem| self.error(("sync the folder", folder, b""), problem))
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        let problem = Problem::known(
+            StoreErrorKind::Unsupported,
+            "SFTP can only sync one file after the other",
+        );
+        Err(self.error(("sync", &self.top, b""), problem))
+    }
+
+    fn space(&self) -> Result<Option<Space>, StoreError> {
+        let found = self.root.client.again(|link| self.root.filesystem(link));
+        let found = found.map_err(|problem| self.error(("ask for the free space of", &self.top, b""), problem))?;
+        Ok(found.map(|found| found.space))
+    }
+}
+
+fn list(link: &Arc<Link>, path: &[u8], each: &mut dyn FnMut(Listed<'_>) -> ControlFlow<()>) -> Result<(), Problem> {
+    let handle = link.open_folder(path)?.handle()?;
+    let mut answers = std::collections::VecDeque::new();
+    loop {
+        // A small folder needs two; what is asked for in vain costs little.
+        while answers.len() < AHEAD {
+            answers.push_back(handle.names()?);
+        }
+        let Some(names) = answers.pop_front().map(Answer::names).transpose()?.flatten() else {
+            return Ok(());
+        };
+        for entry in names {
+            let name = entry.name.as_slice();
+            if !Folder::is_name(name) {
+                continue;
+            }
+            let mut stat = metadata::stat(&entry.attributes).ok();
+            if let Some(stat) = &mut stat {
+                stat.links = metadata::links(&entry.shown);
+            }
+            let kind = stat.map(|stat| stat.kind);
+            if each(Listed { name, kind, stat }).is_break() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Removes what a rename is to replace, where the server has no rename that does.
+fn make_way(link: &Arc<Link>, path: &[u8]) -> Result<(), Problem> {
+    match link.lstat(path)?.attributes()?.kind() {
+        FileKind::Folder => link.remove_folder(path)?.done(),
+        _ => link.remove(path)?.done(),
+    }
+}
+
+fn is_empty(link: &Arc<Link>, path: &[u8]) -> Result<bool, Problem> {
+    let mut empty = true;
+    match list(link, path, &mut |_| {
+        empty = false;
+        ControlFlow::Break(())
+    }) {
+        Ok(()) => Ok(empty),
+        Err(problem) if problem.is_connections() => Err(problem),
+        // It cannot be looked into: the first failure tells more.
+        Err(_) => Ok(true),
+    }
+}

@@ -35,10 +35,6 @@ impl Base {
         self.stored.snapshot.id.clone()
     }
 
-    pub fn name(&self) -> &str {
-        self.stored.name()
-    }
-
     pub const fn folder(&self) -> &Folder {
         &self.stored.folder
     }

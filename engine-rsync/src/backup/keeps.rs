@@ -17,7 +17,6 @@ pub struct Keeps {
     fifos: bool,
     devices: bool,
     pub time_unit: u32,
-    pub holes: bool,
     pub reflinks: bool,
 }
 
@@ -32,7 +31,6 @@ impl Keeps {
             fifos: capabilities.fifos,
             devices: capabilities.devices,
             time_unit: capabilities.time_unit.max(1),
-            holes: capabilities.holes,
             reflinks: capabilities.reflinks,
         }
     }

@@ -82,6 +82,10 @@ impl Level {
             return Ok(());
         };
         let Some(above) = folder.above() else { return Ok(()) };
+        if let Some(outer) = &*lock(&self.above) {
+            // It belongs there, so it must not be cleared away.
+            outer.take_existing(context, folder.name());
+        }
         let existing = match context.store.make_folder(above, folder.name()) {
             Ok(()) => Existing::default(),
             Err(error) if error.kind == StoreErrorKind::AlreadyExists => {

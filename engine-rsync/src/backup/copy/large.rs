@@ -12,6 +12,9 @@ const BLOCK: usize = 16 << 10;
 
 impl Job<'_, '_> {
     pub(super) fn large(&self, tools: &mut Tools) -> Result<Copied, Failed> {
+        if let Some(copied) = self.link_if_same(tools)? {
+            return Ok(copied);
+        }
         if let Some(copied) = self.reuse_large(tools)? {
             return Ok(copied);
         }
@@ -23,14 +26,30 @@ impl Job<'_, '_> {
         let written = self.write(out.as_ref(), old.as_deref(), runs, tools, &mut hasher);
         let size = written.as_ref().copied().unwrap_or(0);
         self.finish(out, written.map(drop))?;
-        let digest = *hasher.finalize().as_bytes();
-        let linked = self.is_as_before(digest, size) && self.replace_by_link()?;
         Ok(Copied {
-            digest,
+            digest: *hasher.finalize().as_bytes(),
             size,
             sparse,
-            linked,
+            linked: false,
         })
+    }
+
+    /// A file that looks like the old one and may not be taken for it is read before it is copied.
+    fn link_if_same(&self, tools: &mut Tools) -> Result<Option<Copied>, Failed> {
+        let before = self.before.and_then(|before| before.digest);
+        let Some(digest) = before.filter(|digest| self.is_as_before(*digest, self.metadata.size)) else {
+            return Ok(None);
+        };
+        let (now, sparse) = super::digest(self.file, self.metadata.size, self.context, tools)?;
+        if now != digest || !file::link_before(self.level, self.item, self.context)? {
+            return Ok(None);
+        }
+        Ok(Some(Copied {
+            digest,
+            size: self.metadata.size,
+            sparse,
+            linked: true,
+        }))
     }
 
     /// Makes the new file share the blocks of the old one, and opens that to be compared; holes would be filled by it.
@@ -80,23 +99,5 @@ impl Job<'_, '_> {
             out.set_len(size)?;
         }
         Ok(size)
-    }
-
-    /// The copy proved to be what the snapshot before has: one of the two is enough.
-    fn replace_by_link(&self) -> Result<bool, Failed> {
-        let folder = self.level.ready(self.context)?;
-        let aside = [b".holdfast-tmp-", self.item.place.to_string().as_bytes()].concat();
-        self.context
-            .store
-            .rename((folder, self.item.name()), (folder, &aside))?;
-        let linked = file::link_before(self.level, self.item, self.context);
-        if matches!(linked, Ok(true)) {
-            self.context.store.remove(folder, &aside)?;
-        } else {
-            self.context
-                .store
-                .rename((folder, &aside), (folder, self.item.name()))?;
-        }
-        Ok(linked?)
     }
 }

@@ -58,6 +58,14 @@ impl DuplicityEngine {
         place.unwrap_or_else(|| Path::new("/var/tmp"))
     }
 
+    /// Whether no set was ever begun there.
+    ///
+    /// # Errors
+    /// When the storage could not be listed.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(chain::list(self.blobs.as_ref(), &self.settings.prefixes)?.is_empty())
+    }
+
     /// What lies on the storage now, in chains.
     pub(crate) fn collection(&self) -> Result<Collection> {
         let files = chain::list(self.blobs.as_ref(), &self.settings.prefixes)?;

@@ -8,6 +8,7 @@ mod damage;
 mod engine;
 mod error;
 mod estimate;
+mod forget;
 mod format;
 mod manifests;
 mod merge;
@@ -19,6 +20,8 @@ mod snapshots;
 mod source;
 mod stored;
 mod tar;
+#[cfg(test)]
+mod testing;
 
 pub use container::{Cipher, Seal};
 pub use engine::DuplicityEngine;

@@ -12,7 +12,7 @@ use super::message::{Pending, Piece};
 use super::segment::{Cut, Packed, Segment};
 use super::spool::Spools;
 use crate::error::{Error, Result};
-use crate::format::{Changed, ChangedFile, PathEnd, TreePath};
+use crate::format::{ChangedFile, Difference, PathEnd, TreePath};
 use crate::tar::{pad, write_header};
 
 /// Bytes of a part of a file.
@@ -91,18 +91,18 @@ impl<'a, 'c> Assembler<'a, 'c> {
     }
 
     fn gone(&mut self, path: TreePath, file: bool) -> Result<()> {
-        self.not_resumed(&path)?;
+        self.not_resumed()?;
         write_header(&mut self.segment.bytes, &deletion(name(b"deleted/", &path, false)));
         self.spools.entry(&deletion(name(b"deleted/", &path, false)), &[])?;
         if file {
-            self.changed(Changed::Deleted, &path)?;
+            self.changed(Difference::Deleted, &path)?;
         }
         self.mark(&path, None);
         self.done(path)
     }
 
     fn bare(&mut self, path: TreePath, entry: &Entry) -> Result<()> {
-        self.not_resumed(&path)?;
+        self.not_resumed()?;
         let is_dir = entry.header.kind == EntryKind::Dir;
         let header = entry.in_volume(snapshot_name(&path, is_dir), 0, Place::Last);
         write_header(&mut self.segment.bytes, &header);
@@ -112,7 +112,7 @@ impl<'a, 'c> Assembler<'a, 'c> {
         self.done(path)
     }
 
-    fn changed(&mut self, how: Changed, path: &TreePath) -> Result<()> {
+    fn changed(&mut self, how: Difference, path: &TreePath) -> Result<()> {
         self.spools.changed(&ChangedFile {
             how,
             path: path.clone(),
@@ -145,11 +145,11 @@ impl<'a, 'c> Assembler<'a, 'c> {
                     }
                     return Ok(());
                 }
-                (Piece::Nothing, _) => {
-                    if self.resumed.is_some() {
-                        return self.not_resumed(&path);
+                (Piece::Nothing(same), _) => {
+                    self.not_resumed()?;
+                    if let Some(size) = same {
+                        self.finished(&path, Change::Unchanged, size);
                     }
-                    self.finished(&path, Change::Unchanged, 0);
                     return Ok(());
                 }
                 (Piece::Data(_), None) => {}
@@ -220,7 +220,7 @@ impl<'a, 'c> Assembler<'a, 'c> {
     }
 
     fn end(&mut self, mut open: Open, entry: &Entry, signature: &[u8], change: Change) -> Result<()> {
-        self.not_resumed(&open.path)?;
+        self.not_resumed()?;
         let data = std::mem::take(&mut open.data);
         let prefix: &[u8] = if open.diff { b"diff/" } else { b"snapshot/" };
         let name_in_volume = if open.parts == 0 {
@@ -233,9 +233,9 @@ impl<'a, 'c> Assembler<'a, 'c> {
         let signed = entry.in_signatures(name(b"signature/", &open.path, false), signature.len() as u64);
         self.spools.entry(&signed, signature)?;
         let how = if change == Change::New {
-            Changed::New
+            Difference::New
         } else {
-            Changed::Changed
+            Difference::Changed
         };
         self.changed(how, &open.path)?;
         self.mark(&open.path, None);
@@ -251,7 +251,7 @@ impl<'a, 'c> Assembler<'a, 'c> {
     }
 
     /// Nothing but the parts of the file it was cut in can come first after a resume.
-    fn not_resumed(&self, _path: &TreePath) -> Result<()> {
+    fn not_resumed(&self) -> Result<()> {
         if self.resumed.is_some() {
             return Err(Error::resume("the file it was cut in has changed"));
         }

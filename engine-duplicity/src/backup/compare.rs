@@ -191,7 +191,8 @@ impl<'a, 'c> Comparer<'a, 'c> {
             return before.map_or(Ok(()), |old| self.gone(old));
         }
         if self.context.is_done(&path) {
-            return Ok(self.unchanged(found.path(), stat));
+            self.unchanged(found.path(), stat);
+            return Ok(());
         }
         let extras = before.map(|old| self.extras(old)).unwrap_or_default();
         let damaged = self.context.damaged.contains(&path);
@@ -202,7 +203,10 @@ impl<'a, 'c> Comparer<'a, 'c> {
             other => other,
         };
         match (verdict, stat.is_file()) {
-            (Some(Verdict::Same), false) => Ok(self.unchanged(found.path(), stat)),
+            (Some(Verdict::Same), false) => {
+                self.unchanged(found.path(), stat);
+                Ok(())
+            }
             (_, false) => self.not_a_file(found, path, before, &extras),
             (verdict, true) => self.file(found, path, before.zip(verdict), extras, damaged),
         }
@@ -230,7 +234,8 @@ impl<'a, 'c> Comparer<'a, 'c> {
             alike && is_unchanged(&old.header, extras, &entry, self.context.settings.extras)
         });
         if same && !self.context.damaged.contains(&path) {
-            return Ok(self.unchanged(found.path(), stat));
+            self.unchanged(found.path(), stat);
+            return Ok(());
         }
         let change = if before.is_some() { Change::Changed } else { Change::New };
         self.context.counters.finished(found.path(), stat.kind, change, 0);
@@ -273,7 +278,8 @@ impl<'a, 'c> Comparer<'a, 'c> {
         {
             let start = self.state.signature(old, rdiff::Layout::HEADER_LEN as u64)?;
             if verdict == Verdict::Same && (extras.size.is_some() || may_have_len(&start, old.header.size, stat.size)) {
-                return Ok(self.unchanged(found.path(), stat));
+                self.unchanged(found.path(), stat);
+                return Ok(());
             }
             only_if_changed &= verdict != Verdict::Same;
             let rest = self

@@ -187,5 +187,14 @@ pub fn is_unchanged(before: &Header, old: &Extras, now: &Entry, with_extras: boo
     };
     let known = with_extras && old.ctime.is_some();
     let exact = |extras: &Extras, header: &Header| extras.mtime.unwrap_or(header.mtime);
-    same && (!known || (exact(old, was) == exact(&now.extras, is) && old.xattrs == now.extras.xattrs))
+    let alike = || exact(old, was) == exact(&now.extras, is) && old.xattrs == now.extras.xattrs;
+    same && (!known || (alike() && is_linked_alike(old, &now.extras, is.kind)))
+}
+
+/// Whether the names of one file can still be known for such. A name that is left alone has no namesake to miss.
+fn is_linked_alike(old: &Extras, now: &Extras, kind: EntryKind) -> bool {
+    match (old.inode, now.inode) {
+        (Some(old), Some(now)) if now.links > 1 && kind != EntryKind::Dir => old.links > 1 && old.number == now.number,
+        _ => true,
+    }
 }

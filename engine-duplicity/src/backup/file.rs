@@ -50,7 +50,7 @@ pub fn read(task: FileTask, context: &Context<'_>) -> Result<()> {
         Ok(reading) => reading.run(),
         Err(problem) => {
             context.counters.problem(problem);
-            send(&pieces, Piece::Nothing)
+            send(&pieces, Piece::Nothing(None))
         }
     }
 }
@@ -101,6 +101,9 @@ impl<'a, 'c> Reading<'a, 'c> {
     fn run(mut self) -> Result<()> {
         self.context.progress.event(Event::Started(self.found.path()));
         let old = self.before.as_mut().and_then(|before| before.signature.take());
+        let blocks = old
+            .as_ref()
+            .map(|old| (old.blocks() as u64, u64::from(old.layout().block_len())));
         let index = old.map(Index::new);
         let mut signature = SignatureBuilder::new(self.layout);
         let mut delta = index.as_ref().map(|index| DeltaBuilder::new(index, Vec::new()));
@@ -138,10 +141,11 @@ impl<'a, 'c> Reading<'a, 'c> {
             self.entry.extras.size = Some(total);
             self.entry.extras.sha256 = Some(hash.finalize().into());
         }
-        self.end(ended, total, signature.finish())
+        let same_blocks = blocks.is_some_and(|(count, len)| total.div_ceil(len) == count);
+        self.end(ended, total, signature.finish(), same_blocks)
     }
 
-    fn end(self, ended: io::Result<()>, total: u64, signature: Vec<u8>) -> Result<()> {
+    fn end(self, ended: io::Result<()>, total: u64, signature: Vec<u8>, same_blocks: bool) -> Result<()> {
         if let Err(error) = ended {
             let part = if self.out.begun {
                 "; what was read of it before is saved"
@@ -151,14 +155,14 @@ impl<'a, 'c> Reading<'a, 'c> {
             let cause = format!("{error}{part}");
             self.context.counters.problem(problem(&self.found, "read", &cause));
             if !self.out.begun {
-                return send(&self.out.pieces, Piece::Nothing);
+                return send(&self.out.pieces, Piece::Nothing(None));
             }
         } else if self.has_changed_meanwhile(total) {
             let text = format!("{}: changed while it was read", self.found.path().display());
             self.context.progress.event(Event::Notice(&text));
         }
-        if !self.out.begun && self.is_same(&signature) {
-            return send(&self.out.pieces, Piece::Nothing);
+        if !self.out.begun && self.is_same(same_blocks) {
+            return send(&self.out.pieces, Piece::Nothing(Some(total)));
         }
         self.out.end(self.entry, signature)
     }
@@ -170,14 +174,14 @@ impl<'a, 'c> Reading<'a, 'c> {
     }
 
     /// Whether there is no need to save it.
-    fn is_same(&self, signature: &[u8]) -> bool {
+    fn is_same(&self, same_blocks: bool) -> bool {
         let Some(before) = self.before.as_ref().filter(|before| before.only_if_changed) else {
             return false;
         };
         let (was, is) = (&before.extras, &self.entry.extras);
         let content = match (was.sha256, is.sha256) {
             (Some(was), Some(is)) => was == is,
-            _ => self.out.copies_all() && !signature.is_empty(),
+            _ => same_blocks && self.out.copies_all(),
         };
         content && super::entry::is_unchanged(&before.header, was, &self.entry, self.context.settings.extras)
     }

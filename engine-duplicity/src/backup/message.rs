@@ -54,6 +54,6 @@ pub enum Piece {
         /// The signature of what was read.
         signature: Vec<u8>,
     },
-    /// Nothing of it goes into the set: it is the same, or could not be read.
-    Nothing,
+    /// Nothing of it goes into the set: it has its old content, of so many bytes, or could not be read.
+    Nothing(Option<u64>),
 }

@@ -184,3 +184,6 @@ fn execute(
     })?;
     finish::run(&context, engine, archive, request, plan, made, paths)
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,13 +31,13 @@ pub fn run(
     if let Some(noted) = noted
         && partial.iter().all(|set| *set == noted.set)
         && can_go_on(&noted, collection, fingerprint)
-        && request.time.is_none()
     {
         let next = u32::try_from(noted.volumes.len()).unwrap_or(u32::MAX - 1) + 1;
         remove_volumes(engine, noted.set, next)?;
         others(engine, collection, Some(noted.set), progress)?;
         return Ok(Some(noted));
     }
+    let mut removed = false;
     // Whoever made them held the lock that is held here now: they are dead.
     for set in partial.into_iter().chain(left) {
         let complete = collection.restorable().iter().any(|(_, found)| found.id == set);
@@ -47,9 +47,12 @@ pub fn run(
         let text = format!("{set} was interrupted; what is left of it is removed");
         progress.event(Event::Notice(&text));
         discard_files(engine, set)?;
+        removed = true;
     }
     journal::clear(archive)?;
-    *collection = engine.collection()?;
+    if removed {
+        *collection = engine.collection()?;
+    }
     others(engine, collection, None, progress)?;
     Ok(None)
 }

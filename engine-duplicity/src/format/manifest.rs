@@ -46,7 +46,7 @@ impl VolumeInfo {
 
 /// How a set changed a regular file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Changed {
+pub enum Difference {
     /// It was not there before.
     New,
     /// It was.
@@ -55,7 +55,7 @@ pub enum Changed {
     Deleted,
 }
 
-impl Changed {
+impl Difference {
     const fn word(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -69,7 +69,7 @@ impl Changed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangedFile {
     /// How.
-    pub how: Changed,
+    pub how: Difference,
     /// Which.
     pub path: TreePath,
 }

@@ -8,7 +8,7 @@ pub mod quote;
 pub mod stamp;
 
 pub use extras::Extras;
-pub use manifest::{Changed, ChangedFile, Manifest, Notes, PathEnd, VolumeInfo};
+pub use manifest::{ChangedFile, Difference, Manifest, Notes, PathEnd, VolumeInfo};
 pub use names::{Container, FileKind, FileName, Prefixes, SetId};
 pub use order::TreePath;
 pub use stamp::SetTime;

@@ -1,6 +1,6 @@
 //! Reading a manifest: keywords in either case, unknown lines passed over, of repeated blocks the last one.
 
-use super::{Changed, ChangedFile, Manifest, PathEnd, TreePath, VolumeInfo, unhex, unquote};
+use super::{ChangedFile, Difference, Manifest, PathEnd, TreePath, VolumeInfo, unhex, unquote};
 
 /// A text that is no manifest: what is wrong with it.
 pub type Wrong = String;
@@ -64,9 +64,9 @@ impl Manifest {
                 return None;
             }
             let how = match word.as_str() {
-                "new" => Changed::New,
-                "changed" => Changed::Changed,
-                "deleted" => Changed::Deleted,
+                "new" => Difference::New,
+                "changed" => Difference::Changed,
+                "deleted" => Difference::Deleted,
                 _ => return None,
             };
             let path = TreePath::parse(&unquote(rest)).filter(|_| inside)?;

@@ -117,7 +117,7 @@ proptest! {
             let end = PathEnd { path: path.clone(), part };
             manifest.volumes.insert(number, VolumeInfo { start: end.clone(), end, hashes: vec![("SHA1".to_owned(), vec![7; 20])] });
         }
-        let files: Vec<ChangedFile> = paths.iter().map(|path| ChangedFile { how: Changed::New, path: path.clone() }).collect();
+        let files: Vec<ChangedFile> = paths.iter().map(|path| ChangedFile { how: Difference::New, path: path.clone() }).collect();
         manifest.file_count = Some(files.len() as u64);
         let text = write(&manifest, &files);
         prop_assert_eq!(Manifest::parse(&text).unwrap(), manifest);

@@ -1,15 +1,18 @@
-//! Leftovers removed: manifests without a snapshot, and those that were never finished.
+//! Leftovers removed: what is left of snapshots that were being removed, manifests without a snapshot, and those that
+//! were never finished.
 
 use std::ops::ControlFlow;
 
 use engine_api::{Event, Phase, Progress, PruneReport, PruneRequest};
 
 use crate::error::Result;
+use crate::lock::Lock;
 use crate::manifest::place;
-use crate::{RsyncEngine, snapshots};
+use crate::{RsyncEngine, removal, snapshots};
 
 /// Removes what no snapshot needs. A snapshot's own data goes when it is forgotten: there is nothing to collect here.
 pub fn run(engine: &RsyncEngine, request: &PruneRequest, progress: &dyn Progress) -> Result<PruneReport> {
+    let _lock = (!request.dry_run).then(|| Lock::take(engine, progress)).transpose()?;
     progress.event(Event::Phase {
         phase: Phase::Removing,
         total: None,
@@ -17,6 +20,9 @@ pub fn run(engine: &RsyncEngine, request: &PruneRequest, progress: &dyn Progress
     let mut report = PruneReport::default();
     let store = engine.store();
     let folder = place::folder(store);
+    if !request.dry_run {
+        removal::sweep(store, progress)?;
+    }
     for name in orphans(engine)? {
         if let Some(stat) = store.stat(&folder, &name)? {
             report.bytes_unused += stat.size;

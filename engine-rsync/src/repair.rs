@@ -1,11 +1,12 @@
 //! Mending what can be mended: manifests that are missing, damaged or no longer true, and the link to the newest snapshot.
 
-use engine_api::{Event, FileStore, Phase, Progress, RepairReport, RepairRequest, StoreErrorKind, Timestamp};
+use engine_api::{Event, FileStore, Phase, Progress, RepairReport, RepairRequest, Timestamp};
 
 use crate::adopt::{self, Adopted, Known};
 use crate::error::{Error, Result};
+use crate::lock::Lock;
 use crate::manifest::{Manifest, ManifestError, place};
-use crate::{RsyncEngine, snapshots};
+use crate::{RsyncEngine, layout, snapshots};
 
 /// Mends what the request says; what is stored of any file is not touched.
 pub fn run(engine: &RsyncEngine, request: &RepairRequest, progress: &dyn Progress) -> Result<RepairReport> {
@@ -14,6 +15,7 @@ pub fn run(engine: &RsyncEngine, request: &RepairRequest, progress: &dyn Progres
             "say what to repair: the index, which means the manifests here, or the snapshots".to_owned(),
         ));
     }
+    let lock = (!request.dry_run).then(|| Lock::take(engine, progress)).transpose()?;
     progress.event(Event::Phase {
         phase: Phase::WritingIndex,
         total: None,
@@ -31,6 +33,7 @@ pub fn run(engine: &RsyncEngine, request: &RepairRequest, progress: &dyn Progres
             return Err(Error::Interrupted);
         }
         repair.manifest(*time, name)?;
+        lock.as_ref().map_or(Ok(()), Lock::check)?;
     }
     if let Some((_, newest)) = names.last() {
         repair.latest(newest)?;
@@ -101,27 +104,14 @@ impl Repair<'_> {
     }
 
     fn latest(&mut self, newest: &str) -> Result<()> {
-        const LATEST: &[u8] = b"latest";
-        const NEW: &[u8] = b".latest.new";
-        let (store, root) = (self.store, self.store.root());
-        let right = store
-            .read_link(&root, LATEST)
-            .is_ok_and(|there| there == newest.as_bytes());
-        if right || !store.capabilities().symlinks {
+        let right = layout::latest(self.store)?.is_some_and(|there| there == newest.as_bytes());
+        if right || !self.store.capabilities().symlinks {
             return Ok(());
         }
         self.report.actions.push(format!("`latest` leads to {newest} again"));
         if self.request.dry_run {
             return Ok(());
         }
-        match store.symlink(&root, NEW, newest.as_bytes()) {
-            Err(error) if error.kind == StoreErrorKind::AlreadyExists => {
-                store.remove(&root, NEW)?;
-                store.symlink(&root, NEW, newest.as_bytes())?;
-            }
-            other => other?,
-        }
-        store.rename((&root, NEW), (&root, LATEST))?;
-        Ok(store.sync_folder(&root)?)
+        layout::point_latest(self.store, newest.as_bytes())
     }
 }

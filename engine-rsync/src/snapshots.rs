@@ -12,14 +12,11 @@ use engine_api::{
 };
 use jiff::tz::TimeZone;
 
-use crate::RsyncEngine;
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, place};
 use crate::name::moment;
 use crate::parallel::{self, lock};
-
-/// What tells that a run is going on, or was interrupted.
-const IN_PROGRESS: &[u8] = b"backup.inprogress";
+use crate::{RsyncEngine, layout};
 
 /// A snapshot with what only this engine needs of it.
 #[derive(Debug)]
@@ -39,14 +36,11 @@ impl Stored {
     }
 }
 
-/// The names of all snapshots, oldest first. The folder of a run that is not finished is none.
+/// The names of all snapshots, oldest first. The folder of a run of the script that is not finished is none.
 pub fn names(store: &dyn FileStore, zone: &TimeZone) -> Result<Vec<(Timestamp, String)>> {
     let mut names = dated(store, zone)?;
-    if store.stat(&store.root(), IN_PROGRESS)?.is_some()
-        && let Some((_, newest)) = names.last()
-        && !matches!(place::open(store, newest), Ok(Some(_)))
-    {
-        names.pop();
+    if let Some(unfinished) = layout::interrupted(store, zone)? {
+        names.retain(|(_, name)| *name != unfinished);
     }
     Ok(names)
 }

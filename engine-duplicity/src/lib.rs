@@ -3,28 +3,43 @@
 mod archive;
 mod backup;
 mod chain;
+mod check;
 mod container;
+mod content;
+mod contract;
 mod damage;
+mod diff;
 mod engine;
+mod entries;
 mod error;
 mod estimate;
+mod find;
 mod forget;
 mod format;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+mod listing;
 mod manifests;
 mod merge;
 mod meta;
+mod prune;
+mod repair;
 mod restore;
 mod settings;
 mod sigtar;
 mod snapshots;
 mod source;
+mod status;
 mod stored;
 mod tar;
 #[cfg(test)]
 mod testing;
+mod verify;
 
 pub use container::{Cipher, Seal};
 pub use engine::DuplicityEngine;
 pub use error::{Error, Result};
 pub use format::Prefixes;
 pub use settings::{BackupMode, BlockRule, Settings};
+pub use status::{ChainStatus, CollectionStatus, SetStatus};
+pub use verify::{VerifyReport, VerifyRequest};

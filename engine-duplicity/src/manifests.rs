@@ -20,7 +20,11 @@ const MOST: u64 = 1 << 30;
 /// Reads the set's manifest.
 pub(crate) fn load(engine: &DuplicityEngine, set: &Set) -> Result<Manifest> {
     let text = text(engine, set)?;
-    let name = set.manifest.as_ref().map(|stored| stored.key.to_string()).unwrap_or_default();
+    let name = set
+        .manifest
+        .as_ref()
+        .map(|stored| stored.key.to_string())
+        .unwrap_or_default();
     Manifest::parse(&text).map_err(|why| Error::damaged(name, why))
 }
 
@@ -106,9 +110,11 @@ impl<'e> Signatures<'e> {
 impl Lost for Signatures<'_> {
     fn items(&self, set: SetId, each: &mut dyn FnMut(Item) -> ControlFlow<()>) -> Result<()> {
         let set = self.sets.iter().find(|one| one.id == set);
-        let stored = set.and_then(|set| set.signatures.as_ref()).ok_or_else(|| Error::Missing {
-            object: "its signature file".to_owned(),
-        })?;
+        let stored = set
+            .and_then(|set| set.signatures.as_ref())
+            .ok_or_else(|| Error::Missing {
+                object: "its signature file".to_owned(),
+            })?;
         let name = stored.key.to_string();
         let damaged = |why: String| Error::damaged(name.clone(), why);
         let mut tar = TarReader::new(content(self.engine, stored)?);

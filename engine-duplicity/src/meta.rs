@@ -34,7 +34,11 @@ pub(crate) fn metadata(header: &Header, extras: &Extras, size: Option<u64>) -> M
         inode: inode.map_or(0, |inode| inode.number),
         device: inode.map_or(0, |inode| inode.device),
         links: inode.map_or(1, |inode| inode.links),
-        rdev: if is_device { rustix::fs::makedev(major, minor) } else { 0 },
+        rdev: if is_device {
+            rustix::fs::makedev(major, minor)
+        } else {
+            0
+        },
         link_target: (header.kind == EntryKind::Symlink)
             .then(|| PathBuf::from(OsString::from_vec(header.link.clone()))),
         xattrs: extras.xattrs.clone(),
@@ -42,5 +46,8 @@ pub(crate) fn metadata(header: &Header, extras: &Extras, size: Option<u64>) -> M
 }
 
 fn name(bytes: &[u8]) -> Option<Arc<str>> {
-    std::str::from_utf8(bytes).ok().filter(|name| !name.is_empty()).map(Arc::from)
+    std::str::from_utf8(bytes)
+        .ok()
+        .filter(|name| !name.is_empty())
+        .map(Arc::from)
 }

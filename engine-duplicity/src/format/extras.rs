@@ -91,7 +91,10 @@ impl Extras {
         add("sha256", self.sha256.map(hex));
         let xattr = |xattr: &Xattr| ([XATTR, xattr.name.as_bytes()].concat(), xattr.value.clone());
         // A name with an equals sign could not be told from its value.
-        let named = self.xattrs.iter().filter(|xattr| !xattr.name.as_bytes().contains(&b'='));
+        let named = self
+            .xattrs
+            .iter()
+            .filter(|xattr| !xattr.name.as_bytes().contains(&b'='));
         records.extend(named.map(xattr));
         records
     }

@@ -41,7 +41,7 @@ pub(crate) struct Newest {
 impl<'m, 's, 'e> Content<'m, 's, 'e> {
     pub(super) fn of(feeds: &'m mut [Feed<'s, 'e>], state: &State, temp: &Path) -> Result<Self> {
         Ok(match state {
-            State::Bare => Self::Nothing,
+            State::Bare | State::Gone => Self::Nothing,
             State::Lost(why) => Self::Lost(why.clone()),
             State::Whole(index) => feeds.get_mut(*index).map_or(Self::Nothing, Self::Stream),
             State::Patched(indices) => match patch(feeds, indices, temp)? {
@@ -57,6 +57,18 @@ impl<'m, 's, 'e> Content<'m, 's, 'e> {
             Self::Patched(newest) => Some(newest.size),
             Self::Nothing => Some(0),
             Self::Stream(_) | Self::Lost(_) => None,
+        }
+    }
+
+    /// Reads to the end for the length; `None` when it is lost.
+    pub(crate) fn length(mut self) -> Result<Option<u64>> {
+        let mut length = 0;
+        loop {
+            match self.piece()? {
+                Piece::Data(data) => length += data.len() as u64,
+                Piece::End => return Ok(Some(length)),
+                Piece::Broken(_) => return Ok(None),
+            }
         }
     }
 
@@ -88,12 +100,18 @@ impl Newest {
         while let Some(window) = piece.get_mut(filled..).filter(|window| !window.is_empty()) {
             let read = self.of.read_at(window, self.at).map_err(temporary("read"))?;
             if read == 0 {
-                return Ok(Piece::Broken("what it is patched from is shorter than it was".to_owned()));
+                return Ok(Piece::Broken(
+                    "what it is patched from is shorter than it was".to_owned(),
+                ));
             }
             filled += read;
             self.at += read as u64;
         }
-        Ok(if piece.is_empty() { Piece::End } else { Piece::Data(piece) })
+        Ok(if piece.is_empty() {
+            Piece::End
+        } else {
+            Piece::Data(piece)
+        })
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Merged {
     pub state: State,
     /// Why it may be of an older state than asked for.
     pub doubt: Option<String>,
+    /// The number of the newest set that says something of it.
+    pub newest: usize,
 }
 
 /// Where the content of a path is.
@@ -43,6 +45,8 @@ pub(crate) enum State {
     Patched(Vec<usize>),
     /// It is lost: how.
     Lost(String),
+    /// It is gone; told only where [`Merge::with_gone`] asks for it.
+    Gone,
 }
 
 /// Merges the items of several sets.
@@ -54,16 +58,12 @@ pub(crate) struct Merge<'s, 'e> {
     doubts: Vec<(usize, Doubt)>,
     notices: Vec<Notice>,
     temp: PathBuf,
+    with_gone: bool,
 }
 
 impl<'s, 'e> Merge<'s, 'e> {
     /// Begins to read; `plans` are of one chain, oldest first.
-    pub(crate) fn open(
-        source: Source<'e>,
-        scope: &'s Scope<'s, 'e>,
-        plans: Vec<SetPlan>,
-        wanted: &'e Wanted,
-    ) -> Self {
+    pub(crate) fn open(source: Source<'e>, scope: &'s Scope<'s, 'e>, plans: Vec<SetPlan>, wanted: &'e Wanted) -> Self {
         let feeds = Feed::open_all(source, scope, plans, wanted);
         Self {
             behind: (0..feeds.len()).collect(),
@@ -72,7 +72,14 @@ impl<'s, 'e> Merge<'s, 'e> {
             doubts: Vec::new(),
             notices: Vec::new(),
             temp: source.temp.to_owned(),
+            with_gone: false,
         }
+    }
+
+    /// The same, which also tells what the newest set that names a path says is gone.
+    pub(crate) const fn with_gone(mut self) -> Self {
+        self.with_gone = true;
+        self
     }
 
     /// The next path of the state; what was not read of the last one's content is passed over.
@@ -118,7 +125,9 @@ impl<'s, 'e> Merge<'s, 'e> {
 
     fn catch_up(&mut self) -> Result<()> {
         for index in std::mem::take(&mut self.behind) {
-            let Some(feed) = self.feeds.get_mut(index) else { continue };
+            let Some(feed) = self.feeds.get_mut(index) else {
+                continue;
+            };
             if let Some(head) = feed.head()? {
                 self.heads.push(Reverse((head.path.clone(), index)));
             }
@@ -138,7 +147,12 @@ impl<'s, 'e> Merge<'s, 'e> {
         let diffs = items.len() - base.map_or(0, |base| base + 1);
         let lost = |why: &str| State::Lost(why.to_owned());
         let state = match base.and_then(|base| items.get(base)) {
-            Some((_, item)) if item.kind == ItemKind::Deleted && diffs == 0 => return None,
+            Some((_, item)) if item.kind == ItemKind::Deleted && diffs == 0 => {
+                if !self.with_gone {
+                    return None;
+                }
+                State::Gone
+            }
             Some((_, item)) if item.kind == ItemKind::Lost => lost("its data lay in a volume that is lost"),
             Some((_, item)) if item.kind == ItemKind::Snapshot => self.found(&path, &items, base.unwrap_or(0), item),
             _ => lost("the content that its deltas belong to is in none of the sets"),
@@ -151,6 +165,7 @@ impl<'s, 'e> Merge<'s, 'e> {
             header: item.header,
             state,
             doubt,
+            newest,
         })
     }
 
@@ -159,9 +174,7 @@ impl<'s, 'e> Merge<'s, 'e> {
         match indices.as_slice() {
             [_] if item.header.kind != EntryKind::File => State::Bare,
             [index] => State::Whole(*index),
-            _ if item.header.kind != EntryKind::File => {
-                State::Lost("there is a delta for what is no file".to_owned())
-            }
+            _ if item.header.kind != EntryKind::File => State::Lost("there is a delta for what is no file".to_owned()),
             [first, .., last] => match self.doubt(path, *first..*last) {
                 Some(why) => State::Lost(format!("a delta of it may lie in a volume that is lost: {why}")),
                 None => State::Patched(indices),

@@ -1,11 +1,10 @@
 //! What a restore counts, and tells its listener.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use engine_api::{Change, EntryKind, Event, Problem, Problems, Progress, RestoreReport};
-
 
 /// The counters of a running restore; every thread adds to them.
 pub struct Counters<'a> {
@@ -96,10 +95,7 @@ impl<'a> Counters<'a> {
         report.deleted = self.deleted.into_inner();
         report.bytes_restored = self.bytes.into_inner();
         report.files_verified = self.verified.into_inner();
-        report.problems = self
-            .problems
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
+        report.problems = self.problems.into_inner().unwrap_or_else(PoisonError::into_inner);
         report
     }
 }

@@ -65,10 +65,14 @@ impl Driver<'_, '_> {
                         "what is between {} and {} may be missing or of an older state: {}",
                         doubt.from, doubt.to, doubt.why
                     );
-                    self.context.counters.failed(&doubt.from.under(&self.context.base), "restore", &cause);
+                    self.context
+                        .counters
+                        .failed(&doubt.from.under(&self.context.base), "restore", &cause);
                 }
                 Notice::Dropped(path, why) => {
-                    self.context.counters.failed(&path.under(&self.context.base), "restore", &why);
+                    self.context
+                        .counters
+                        .failed(&path.under(&self.context.base), "restore", &why);
                 }
             }
         }
@@ -100,7 +104,11 @@ impl Driver<'_, '_> {
             EntryKind::Socket => {}
             kind => {
                 if let Some(existing) = self.first_name(&merged, &extras, &path) {
-                    self.folders.link(Link { existing, new: path, kind });
+                    self.folders.link(Link {
+                        existing,
+                        new: path,
+                        kind,
+                    });
                 } else if kind == EntryKind::File {
                     file::restore(context, self.pool, merge, &merged, path, &extras)?;
                 } else {
@@ -122,7 +130,14 @@ impl Driver<'_, '_> {
         let metadata = metadata(&merged.header, extras, None);
         let one = |known: &Metadata| {
             (known.kind, known.mtime, known.mode, known.uid, known.gid, &known.xattrs)
-                == (metadata.kind, metadata.mtime, metadata.mode, metadata.uid, metadata.gid, &metadata.xattrs)
+                == (
+                    metadata.kind,
+                    metadata.mtime,
+                    metadata.mode,
+                    metadata.uid,
+                    metadata.gid,
+                    &metadata.xattrs,
+                )
         };
         if let Some((first, known, to_come)) = self.linked.get_mut(&inode)
             && one(known)
@@ -134,8 +149,7 @@ impl Driver<'_, '_> {
             }
             return Some(first);
         }
-        self.linked
-            .insert(inode, (path.to_owned(), metadata, inode.links - 1));
+        self.linked.insert(inode, (path.to_owned(), metadata, inode.links - 1));
         None
     }
 }

@@ -60,7 +60,11 @@ impl Extra {
 }
 
 fn remove(context: &Context<'_>, path: &Path) {
-    let removed = if context.dry_run { Ok(1) } else { context.target.remove(path) };
+    let removed = if context.dry_run {
+        Ok(1)
+    } else {
+        context.target.remove(path)
+    };
     match removed {
         Ok(count) => context.counters.deleted(count),
         Err(error) => context.counters.failed(path, "remove", &error),

@@ -52,9 +52,7 @@ pub(super) fn restore(
         }
         Decision::Create | Decision::Update if context.dry_run => {
             context.counters.bytes(size, 0);
-            context
-                .counters
-                .finished(&path, EntryKind::File, Change::Changed, size);
+            context.counters.finished(&path, EntryKind::File, Change::Changed, size);
             Ok(())
         }
         Decision::Create | Decision::Update => {

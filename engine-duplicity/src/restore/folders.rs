@@ -76,7 +76,11 @@ impl Folders {
             }
         };
         if wanted {
-            let change = if made == Made::Created { Change::New } else { Change::Changed };
+            let change = if made == Made::Created {
+                Change::New
+            } else {
+                Change::Changed
+            };
             context.counters.finished(&path, EntryKind::Dir, change, 0);
         }
         let ours = (made == Made::Created || wanted) && !context.dry_run;

@@ -26,7 +26,8 @@ use crate::manifests::{self, Signatures};
 use crate::snapshots::{self, Found};
 use crate::source::{SetPlan, Source, Wanted};
 use counters::Counters;
-pub(crate) use select::wanted;
+pub(crate) use select::{not_found, wanted};
+pub(crate) use verify::differs;
 
 /// What all threads of a restore share.
 struct Context<'a> {
@@ -68,13 +69,7 @@ pub(crate) fn run(
     });
     let plans = plans(engine, &found, &wanted)?;
     let signatures = Signatures::of(engine, found.sets.clone());
-    let source = Source {
-        blobs: engine.blobs().as_ref(),
-        cipher: engine.settings().encryption.as_deref(),
-        temp: engine.temp(),
-        progress,
-        lost: &signatures,
-    };
+    let source = Source::of(engine, progress, &signatures);
     let mut empty = None;
     let context = Context {
         target: open_target(engine, request, &mut empty)?,

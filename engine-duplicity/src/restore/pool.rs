@@ -132,9 +132,7 @@ fn whole(context: &Context<'_>, path: &std::path::Path, metadata: &Metadata, dat
         context.counters.bytes(size, 0);
     }
     context.counters.problems(file.finish(&metadata));
-    context
-        .counters
-        .finished(path, EntryKind::File, Change::Changed, size);
+    context.counters.finished(path, EntryKind::File, Change::Changed, size);
 }
 
 /// Writes a piece, unless the file that is changed in place has it already.

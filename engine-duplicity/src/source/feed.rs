@@ -169,7 +169,10 @@ impl<'s, 'e> Feed<'s, 'e> {
 }
 
 fn bytes(plan: &SetPlan) -> u64 {
-    let sizes = plan.volumes.iter().filter_map(|volume| Some(volume.file.as_ref()?.size));
+    let sizes = plan
+        .volumes
+        .iter()
+        .filter_map(|volume| Some(volume.file.as_ref()?.size));
     sizes.sum()
 }
 

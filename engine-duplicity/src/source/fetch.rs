@@ -56,7 +56,10 @@ pub(crate) fn fetch<'e>(source: Source<'e>, volume: &VolumePlan) -> Result<Fetch
         Ok(())
     })?;
     if !hasher.matches() {
-        return Err(Error::damaged(file.key.to_string(), "its hash is not the one in the manifest"));
+        return Err(Error::damaged(
+            file.key.to_string(),
+            "its hash is not the one in the manifest",
+        ));
     }
     Ok(Fetched {
         place: keep,

@@ -16,6 +16,7 @@ use std::path::Path;
 
 use engine_api::{BlobStore, Progress};
 
+use crate::DuplicityEngine;
 use crate::chain::Stored;
 use crate::container::Cipher;
 use crate::error::{Error, Result};
@@ -42,7 +43,18 @@ pub(crate) struct Source<'e> {
     pub lost: &'e dyn Lost,
 }
 
-impl Source<'_> {
+impl<'e> Source<'e> {
+    /// The storage of this engine.
+    pub(crate) fn of(engine: &'e DuplicityEngine, progress: &'e dyn Progress, lost: &'e dyn Lost) -> Self {
+        Self {
+            blobs: engine.blobs().as_ref(),
+            cipher: engine.settings().encryption.as_deref(),
+            temp: engine.temp(),
+            progress,
+            lost,
+        }
+    }
+
     /// Fails when the user wants to stop.
     pub(crate) fn go_on(&self) -> Result<()> {
         if self.progress.cancelled() {

@@ -111,17 +111,34 @@ mod tests {
         assert_eq!(volume("snapshot/a/b/"), (PartKind::Snapshot, "a/b".to_owned(), None));
         assert_eq!(volume("diff/a/1"), (PartKind::Diff, "a/1".to_owned(), None));
         assert_eq!(volume("deleted/a"), (PartKind::Deleted, "a".to_owned(), None));
-        assert_eq!(volume("multivol_snapshot/./1"), (PartKind::Snapshot, ".".to_owned(), Some(1)));
-        assert_eq!(volume("multivol_diff/a/7/12"), (PartKind::Diff, "a/7".to_owned(), Some(12)));
+        assert_eq!(
+            volume("multivol_snapshot/./1"),
+            (PartKind::Snapshot, ".".to_owned(), Some(1))
+        );
+        assert_eq!(
+            volume("multivol_diff/a/7/12"),
+            (PartKind::Diff, "a/7".to_owned(), Some(12))
+        );
     }
 
     #[test]
     fn what_leads_out_or_means_nothing_is_refused() {
-        for name in ["snapshot/../a", "snapshot//etc", "diff/a/../../b", "multivol_diff/../1", "signature/a", "a", ""] {
+        for name in [
+            "snapshot/../a",
+            "snapshot//etc",
+            "diff/a/../../b",
+            "multivol_diff/../1",
+            "signature/a",
+            "a",
+            "",
+        ] {
             assert!(PartName::in_volume(name.as_bytes()).is_err(), "{name}");
         }
         assert!(PartName::in_signatures(b"diff/a").is_err());
         assert_eq!(PartName::in_signatures(b"snapshot/").unwrap().path, TreePath::root());
-        assert_eq!(PartName::in_signatures(b"signature/a").unwrap().kind, PartKind::Signature);
+        assert_eq!(
+            PartName::in_signatures(b"signature/a").unwrap().kind,
+            PartKind::Signature
+        );
     }
 }

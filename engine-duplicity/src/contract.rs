@@ -1,0 +1,88 @@
+//! The contract of all engines, operation by operation; each is a module of its own.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use engine_api::{
+    BackupReport, BackupRequest, CheckReport, CheckRequest, Description, DiffEntry, Engine, EngineKind, Entry,
+    FileContent, FindRequest, ForgetReport, ForgetRequest, Found, Progress, PruneReport, PruneRequest, RepairReport,
+    RepairRequest, RestoreReport, RestoreRequest, Result, Snapshot, SnapshotFilter, SnapshotId, SnapshotRef,
+};
+
+use crate::{DuplicityEngine, backup, check, content, diff, entries, find, forget, prune, repair, restore, snapshots};
+
+/// What this engine is.
+const DESCRIPTION: Description = Description {
+    name: "duplicity",
+    kind: EngineKind::Chains,
+    compression: true,
+    deduplication: false,
+    encryption: true,
+    integrity: true,
+    needs_files: false,
+};
+
+impl Engine for DuplicityEngine {
+    fn describe(&self) -> &'static Description {
+        &DESCRIPTION
+    }
+
+    fn backup(&self, request: &BackupRequest, progress: &dyn Progress) -> Result<BackupReport> {
+        Ok(backup::run(self, request, progress)?)
+    }
+
+    fn snapshots(&self, filter: &SnapshotFilter, progress: &dyn Progress) -> Result<Vec<Snapshot>> {
+        Ok(snapshots::list(self, filter, progress)?)
+    }
+
+    fn resolve(&self, which: &SnapshotRef, filter: &SnapshotFilter) -> Result<Snapshot> {
+        Ok(snapshots::resolve(self, which, filter)?.snapshot)
+    }
+
+    fn entries(
+        &self,
+        snapshot: &SnapshotId,
+        under: Option<&Path>,
+        each: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<()> {
+        Ok(entries::run(self, snapshot, under, each)?)
+    }
+
+    fn open(&self, snapshot: &SnapshotId, path: &Path) -> Result<Box<dyn FileContent + '_>> {
+        Ok(content::open(self, snapshot, path)?)
+    }
+
+    fn restore(&self, request: &RestoreRequest, progress: &dyn Progress) -> Result<RestoreReport> {
+        Ok(restore::run(self, request, progress)?)
+    }
+
+    fn forget(&self, request: &ForgetRequest, progress: &dyn Progress) -> Result<ForgetReport> {
+        Ok(forget::run(self, request, progress)?)
+    }
+
+    fn prune(&self, request: &PruneRequest, progress: &dyn Progress) -> Result<PruneReport> {
+        Ok(prune::run(self, request, progress)?)
+    }
+
+    fn check(&self, request: &CheckRequest, progress: &dyn Progress) -> Result<CheckReport> {
+        Ok(check::run(self, request, progress)?)
+    }
+
+    fn repair(&self, request: &RepairRequest, progress: &dyn Progress) -> Result<RepairReport> {
+        Ok(repair::run(self, request, progress)?)
+    }
+
+    fn find(&self, request: &FindRequest, each: &mut dyn FnMut(Found) -> ControlFlow<()>) -> Result<()> {
+        Ok(find::run(self, request, each)?)
+    }
+
+    fn diff(
+        &self,
+        first: &SnapshotId,
+        second: &SnapshotId,
+        under: Option<&PathBuf>,
+        each: &mut dyn FnMut(DiffEntry) -> ControlFlow<()>,
+    ) -> Result<()> {
+        Ok(diff::run(self, first, second, under, each)?)
+    }
+}

@@ -1,0 +1,108 @@
+//! The entries of a state, from the signature files alone: nothing of the volumes is read.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use engine_api::{EntryKind, Metadata};
+use flate2::read::MultiGzDecoder;
+use rdiff::Layout;
+
+use crate::DuplicityEngine;
+use crate::chain::Set;
+use crate::error::{Error, Result};
+use crate::format::{Container, Extras, FileKind, FileName, TreePath};
+use crate::manifests::content;
+use crate::meta::metadata;
+use crate::sigtar::{Old, State};
+
+/// Bytes of a signature that are compared at the most.
+const MOST: u64 = 64 << 20;
+
+/// Walks through the state of a chain's sets.
+pub(crate) struct Listing<'e> {
+    state: State<'e>,
+}
+
+/// One entry of the state.
+pub(crate) struct Listed {
+    /// Which path.
+    pub path: TreePath,
+    /// Its private records.
+    pub extras: Extras,
+    old: Old,
+}
+
+impl Listed {
+    /// Whether it is a regular file.
+    pub(crate) fn is_file(&self) -> bool {
+        self.old.header.kind == EntryKind::File
+    }
+}
+
+impl<'e> Listing<'e> {
+    /// Of the sets, oldest first: their signature files from the archive folder, or where they lack there, from the
+    /// storage.
+    pub(crate) fn open(engine: &'e DuplicityEngine, sets: &'e [Set]) -> Result<Self> {
+        let files = sets.iter().map(|set| open(engine, set)).collect::<Result<_>>()?;
+        Ok(Self {
+            state: State::new(files),
+        })
+    }
+
+    /// The next entry.
+    pub(crate) fn next(&mut self) -> Result<Option<Listed>> {
+        Ok(self.state.next()?.map(|old| Listed {
+            path: old.path.clone(),
+            extras: Extras::read(&old.header.private),
+            old,
+        }))
+    }
+
+    /// The metadata of the entry that came last. A file's length, where no record has it, is rounded up to the blocks of
+    /// its signature: the format does not keep it.
+    pub(crate) fn metadata(&mut self, listed: &Listed) -> Result<Metadata> {
+        let size = match listed.extras.size {
+            None if listed.old.header.kind == EntryKind::File => Some(self.rounded_size(listed)?),
+            size => size,
+        };
+        Ok(metadata(&listed.old.header, &listed.extras, size))
+    }
+
+    fn rounded_size(&mut self, listed: &Listed) -> Result<u64> {
+        let head = self.state.signature(&listed.old, Layout::HEADER_LEN as u64)?;
+        let word = |at: usize| {
+            let bytes = head.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+            u64::from(bytes.map_or(0, u32::from_be_bytes))
+        };
+        let sums = listed.old.header.size.saturating_sub(Layout::HEADER_LEN as u64);
+        let blocks = sums.checked_div(4 + word(8)).unwrap_or(0);
+        Ok(blocks.saturating_mul(word(4)))
+    }
+
+    /// The signature of the entry that came last; what is read is not there a second time.
+    pub(crate) fn signature(&mut self, listed: &Listed) -> Result<Vec<u8>> {
+        self.state.signature(&listed.old, MOST)
+    }
+}
+
+/// The set's signatures, out of their container.
+fn open<'e>(engine: &'e DuplicityEngine, set: &'e Set) -> Result<(String, Box<dyn Read + Send + 'e>)> {
+    if let Some(path) = in_archive(engine, set)
+        && let Ok(file) = File::open(&path)
+    {
+        let content = MultiGzDecoder::new(BufReader::with_capacity(64 << 10, file));
+        return Ok((path.display().to_string(), Box::new(content)));
+    }
+    let stored = set.signatures.as_ref().ok_or_else(|| Error::Missing {
+        object: format!("the signature file of {}", set.id),
+    })?;
+    Ok((stored.key.to_string(), content(engine, stored)?))
+}
+
+fn in_archive(engine: &DuplicityEngine, set: &Set) -> Option<PathBuf> {
+    let settings = engine.settings();
+    let name = FileName::new(FileKind::Signatures, set.id, Container::Gzip).write(&settings.prefixes);
+    let folder: &Path = settings.archive.as_deref()?;
+    Some(folder.join(&settings.archive_name).join(name))
+}

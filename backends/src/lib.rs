@@ -10,6 +10,7 @@ pub mod layers;
 pub mod local;
 pub mod mount;
 pub mod rest;
+pub mod s3;
 mod secret;
 pub mod sftp;
 

@@ -435,6 +435,12 @@ impl Cause {
         self.lasting = true;
         self
     }
+
+    /// Whether trying again cannot help, whatever the error's kind says.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        self.lasting
+    }
 }
 
 impl Failure for StoreError {

@@ -66,6 +66,7 @@ pub struct Restic {
     repository: PathBuf,
     password: String,
     home: TempDir,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Restic {
@@ -77,7 +78,15 @@ impl Restic {
             repository: repository.to_owned(),
             password: PASSWORD.to_owned(),
             home: tempfile::tempdir().unwrap(),
+            environment: Vec::new(),
         }
+    }
+
+    /// The same with one more variable in its environment.
+    #[must_use]
+    pub fn with_env(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.environment.push((name, value.into()));
+        self
     }
 
     /// The same with another password.
@@ -106,7 +115,8 @@ impl Restic {
             .env("RESTIC_REPOSITORY", &self.repository)
             .env("RESTIC_PASSWORD", &self.password)
             .env("TZ", "UTC")
-            .env("LC_ALL", "C.UTF-8");
+            .env("LC_ALL", "C.UTF-8")
+            .envs(self.environment.iter().map(|(name, value)| (*name, value)));
         command
     }
 

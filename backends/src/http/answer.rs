@@ -59,7 +59,7 @@ impl Answer {
     }
 
     /// The beginning of the body as text, as far as it can be had.
-    fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         let mut bytes = Vec::new();
         let _ = self.reader().take(MESSAGE).read_to_end(&mut bytes);
         String::from_utf8_lossy(&bytes).into_owned()

@@ -85,6 +85,16 @@ impl Failure {
         }
     }
 
+    /// Whether the same may work when it is tried again.
+    pub(crate) fn passes(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => refusal.passes(),
+            Self::Known(kind, cause) => !kind.is_permanent() && !cause.is_lasting(),
+            Self::Source(_) => false,
+            _ => !self.kind().is_permanent(),
+        }
+    }
+
     pub(crate) fn explain(self) -> (StoreErrorKind, Cause) {
         let kind = self.kind();
         let cause = match self {
@@ -152,11 +162,14 @@ impl Refusal {
                     .lasting()
             }
             403 => cause.with_hint("check that this account may read and write there"),
-            // These pass: a busy server, two writers at once, anything of the server's own making.
-            408 | 409 | 423 | 425 | 429 | 500 | 502..=504 => cause,
-            400..=599 => cause.lasting(),
-            _ => cause,
+            _ if self.passes() => cause,
+            _ => cause.lasting(),
         }
+    }
+
+    /// A busy server, two writers at once, anything of the server's own making.
+    fn passes(&self) -> bool {
+        matches!(self.status, 408 | 409 | 423 | 425 | 429 | 500 | 502..=504)
     }
 
     /// The server's words as one short line.

@@ -7,6 +7,7 @@ mod failure;
 mod line;
 mod read;
 mod trust;
+pub(crate) mod xml;
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 pub(crate) use answer::Answer;
 pub(crate) use client::{Call, Client, basic};
 pub(crate) use failure::{Failure, Place, Refusal};
+pub(crate) use read::range;
 pub use trust::Trust;
 
 use std::sync::Arc;

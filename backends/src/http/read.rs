@@ -73,6 +73,28 @@ impl Answer {
     }
 }
 
+/// Fills `buffer` from an object's bytes at `offset`: by `ask` for a part of it, which is not empty, or, where there is
+/// no such part, by a look at its size.
+pub(crate) fn range(
+    offset: u64,
+    buffer: &mut [u8],
+    size: impl FnOnce() -> Result<u64, Failure>,
+    ask: impl FnOnce(u64, u64) -> Result<Answer, Failure>,
+) -> Result<(), Failure> {
+    let length = buffer.len() as u64;
+    // Servers count in signed numbers.
+    let end = offset.checked_add(length).filter(|end| i64::try_from(*end).is_ok());
+    if length > 0 && end.is_some() {
+        return ask(offset, length)?.fill(offset, buffer);
+    }
+    let (found, wanted) = (size()?, end.unwrap_or(u64::MAX));
+    if found < wanted {
+        let found = Some(found);
+        return Err(Failure::Short { found, wanted });
+    }
+    Ok(())
+}
+
 impl Range {
     fn end(self) -> u64 {
         self.offset.saturating_add(self.length)

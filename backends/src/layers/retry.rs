@@ -57,6 +57,12 @@ pub type Listener = Box<dyn Fn(Attempt<'_>) -> ControlFlow<()> + Send + Sync>;
 /// created, one that is now missing has been removed.
 pub struct Retry {
     inner: Arc<dyn BlobStore>,
+    tries: Tries,
+    random: RandomState,
+}
+
+/// What is tried again: see [`Retry`].
+struct Tries {
     policy: RetryPolicy,
     listener: Listener,
     clock: Arc<dyn Clock>,
@@ -80,58 +86,32 @@ impl Retry {
     ) -> Self {
         Self {
             inner,
-            policy,
-            listener,
-            clock,
+            tries: Tries {
+                policy,
+                listener,
+                clock,
+                random: RandomState::new(),
+            },
             random: RandomState::new(),
         }
     }
 
-    /// Calls `attempt` until it goes well or further tries are no use; it is told whether an earlier one may have worked.
-    fn run<T>(&self, mut attempt: impl FnMut(bool) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let start = self.clock.now();
-        let mut number = 1;
-        loop {
-            let error = match attempt(number > 1) {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
-            let Some(wait) = self.wait(number, start, &error) else {
-                return Err(error);
-            };
-            let told = (self.listener)(Attempt {
-                number,
-                wait,
-                error: &error,
-            });
-            if told.is_break() {
-                return Err(error);
-            }
-            self.clock.sleep(wait);
-            number += 1;
-        }
-    }
-
-    /// How long to wait before the next try; `None` when there is to be none.
-    fn wait(&self, number: u32, start: Duration, error: &StoreError) -> Option<Duration> {
-        if error.is_permanent() || number >= self.policy.tries {
-            return None;
-        }
-        let doubled = self
-            .policy
-            .first_wait
-            .saturating_mul(2_u32.saturating_pow(number.saturating_sub(1)));
-        let wait = self.jitter(doubled.min(self.policy.longest_wait), number);
-        let wait = error.wait().map_or(wait, |asked| asked.max(wait));
-        let elapsed = self.clock.now().saturating_sub(start);
-        (elapsed.saturating_add(wait) <= self.policy.total).then_some(wait)
-    }
-
-    /// Between half of `wait` and the whole: clients that failed together must not come back together.
-    fn jitter(&self, wait: Duration, number: u32) -> Duration {
-        let random = self.random.hash_one((self.clock.now(), number)) % 1000;
-        let share = u32::try_from(random).unwrap_or(0) + 1000;
-        wait.saturating_mul(share) / 2000
+    /// Calls `open`, which is to open a storage, with `policy`: `listener` is told of every repetition.
+    ///
+    /// # Errors
+    /// The last error of `open`.
+    pub fn opening<T>(
+        policy: RetryPolicy,
+        listener: Listener,
+        mut open: impl FnMut() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let tries = Tries {
+            policy,
+            listener,
+            clock: Arc::new(SystemClock::new()),
+            random: RandomState::new(),
+        };
+        tries.run(|_| open())
     }
 
     /// Whether `key` holds just what `body` is.
@@ -179,6 +159,55 @@ impl Retry {
     }
 }
 
+impl Tries {
+    /// Calls `attempt` until it goes well or further tries are no use; it is told whether an earlier one may have worked.
+    fn run<T>(&self, mut attempt: impl FnMut(bool) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let start = self.clock.now();
+        let mut number = 1;
+        loop {
+            let error = match attempt(number > 1) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let Some(wait) = self.wait(number, start, &error) else {
+                return Err(error);
+            };
+            let told = (self.listener)(Attempt {
+                number,
+                wait,
+                error: &error,
+            });
+            if told.is_break() {
+                return Err(error);
+            }
+            self.clock.sleep(wait);
+            number += 1;
+        }
+    }
+
+    /// How long to wait before the next try; `None` when there is to be none.
+    fn wait(&self, number: u32, start: Duration, error: &StoreError) -> Option<Duration> {
+        if error.is_permanent() || number >= self.policy.tries {
+            return None;
+        }
+        let doubled = self
+            .policy
+            .first_wait
+            .saturating_mul(2_u32.saturating_pow(number.saturating_sub(1)));
+        let wait = self.jitter(doubled.min(self.policy.longest_wait), number);
+        let wait = error.wait().map_or(wait, |asked| asked.max(wait));
+        let elapsed = self.clock.now().saturating_sub(start);
+        (elapsed.saturating_add(wait) <= self.policy.total).then_some(wait)
+    }
+
+    /// Between half of `wait` and the whole: clients that failed together must not come back together.
+    fn jitter(&self, wait: Duration, number: u32) -> Duration {
+        let random = self.random.hash_one((self.clock.now(), number)) % 1000;
+        let share = u32::try_from(random).unwrap_or(0) + 1000;
+        wait.saturating_mul(share) / 2000
+    }
+}
+
 // A method with a default body that is forgotten here would not be tried again.
 #[deny(clippy::missing_trait_methods)]
 impl BlobStore for Retry {
@@ -191,24 +220,24 @@ impl BlobStore for Retry {
     }
 
     fn put(&self, key: &Key, body: Body<'_>, mode: PutMode) -> Result<(), StoreError> {
-        self.run(|again| match mode {
+        self.tries.run(|again| match mode {
             PutMode::Create => self.create(key, body, again),
             PutMode::Replace => self.inner.put(key, body, mode),
         })
     }
 
     fn get(&self, key: &Key) -> Result<Vec<u8>, StoreError> {
-        self.run(|_| self.inner.get(key))
+        self.tries.run(|_| self.inner.get(key))
     }
 
     fn get_range(&self, key: &Key, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
-        self.run(|_| self.inner.get_range(key, offset, buffer))
+        self.tries.run(|_| self.inner.get_range(key, offset, buffer))
     }
 
     /// After a failure the listing starts again, and what was handed over before is left out.
     fn list(&self, folder: &str, each: &mut dyn FnMut(ObjectMeta) -> ControlFlow<()>) -> Result<(), StoreError> {
         let mut seen = HashSet::new();
-        self.run(|_| {
+        self.tries.run(|_| {
             self.inner.list(folder, &mut |object| {
                 if seen.insert(self.mark(&object.key)) {
                     each(object)
@@ -220,17 +249,17 @@ impl BlobStore for Retry {
     }
 
     fn remove(&self, key: &Key) -> Result<(), StoreError> {
-        self.run(|again| match self.inner.remove(key) {
+        self.tries.run(|again| match self.inner.remove(key) {
             Err(error) if again && error.is_not_found() => Ok(()),
             other => other,
         })
     }
 
     fn stat(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
-        self.run(|_| self.inner.stat(key))
+        self.tries.run(|_| self.inner.stat(key))
     }
 
     fn space(&self) -> Result<Option<Space>, StoreError> {
-        self.run(|_| self.inner.space())
+        self.tries.run(|_| self.inner.space())
     }
 }

@@ -200,22 +200,13 @@ impl Rest {
 
     fn read_range(&self, key: &Key, offset: u64, buffer: &mut [u8]) -> Result<(), Failure> {
         let name = readable(key)?;
-        let length = buffer.len() as u64;
-        let end = offset.checked_add(length).filter(|end| i64::try_from(*end).is_ok());
-        if length == 0 || end.is_none() {
-            let (found, wanted) = (self.size(&name)?, end.unwrap_or(u64::MAX));
-            return if found < wanted {
-                Err(Failure::Short {
-                    found: Some(found),
-                    wanted,
-                })
-            } else {
-                Ok(())
-            };
-        }
         let url = self.address(&name);
-        let answer = self.client.send(self.call("GET", &url).range(offset, length))?;
-        answer.fill(offset, buffer)
+        http::range(
+            offset,
+            buffer,
+            || self.size(&name),
+            |offset, length| self.client.send(self.call("GET", &url).range(offset, length)),
+        )
     }
 
     fn delete(&self, name: &str) -> Result<(), Failure> {

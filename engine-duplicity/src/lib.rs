@@ -7,6 +7,8 @@ mod check;
 mod container;
 mod content;
 mod contract;
+#[cfg(feature = "openpgp")]
+mod crypt;
 mod damage;
 mod diff;
 mod engine;
@@ -37,6 +39,8 @@ mod testing;
 mod verify;
 
 pub use container::{Cipher, Seal};
+#[cfg(feature = "openpgp")]
+pub use crypt::{CryptError, OpenPgp, OpenPgpSettings};
 pub use engine::DuplicityEngine;
 pub use error::{Error, Result};
 pub use format::Prefixes;

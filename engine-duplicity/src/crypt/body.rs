@@ -15,6 +15,11 @@ impl<R: Read> Body<R> {
     pub(super) const fn new(from: R, length: Length) -> Self {
         Self { from, length }
     }
+
+    /// What is left of it.
+    pub(super) const fn length(&self) -> Length {
+        self.length
+    }
 }
 
 impl<R: Read> Read for Body<R> {

@@ -98,7 +98,10 @@ fn part(key: &SignedPublicKey, wanted: Use) -> Result<Option<PublicSubkey>, Cryp
         why,
     };
     let revoked = key.details.revocation_signatures.iter();
-    if revoked.into_iter().any(|signature| signature.verify_key(&key.primary_key).is_ok()) {
+    if revoked
+        .into_iter()
+        .any(|signature| signature.verify_key(&key.primary_key).is_ok())
+    {
         return Err(unusable("it was revoked"));
     }
     let about = primary_signature(key);
@@ -129,7 +132,9 @@ fn part(key: &SignedPublicKey, wanted: Use) -> Result<Option<PublicSubkey>, Cryp
 fn primary_signature(key: &SignedPublicKey) -> Option<&Signature> {
     let users = key.details.users.iter().flat_map(|user| {
         let by_itself = |signature: &&Signature| {
-            signature.verify_certification(&key.primary_key, pgp::types::Tag::UserId, &user.id).is_ok()
+            signature
+                .verify_certification(&key.primary_key, pgp::types::Tag::UserId, &user.id)
+                .is_ok()
         };
         user.signatures.iter().filter(by_itself)
     });
@@ -147,11 +152,19 @@ fn binding<'a>(key: &SignedPublicKey, subkey: &'a SignedPublicSubKey) -> Option<
         return None;
     }
     let newest = valid.next()?;
-    Some(valid.fold(newest, |newest, other| if other.created() > newest.created() { other } else { newest }))
+    Some(valid.fold(newest, |newest, other| {
+        if other.created() > newest.created() {
+            other
+        } else {
+            newest
+        }
+    }))
 }
 
 fn expired(key: &impl KeyDetails, signature: &Signature) -> bool {
-    let lifetime = signature.key_expiration_time().map_or(0, |lifetime| u64::from(lifetime.as_secs()));
+    let lifetime = signature
+        .key_expiration_time()
+        .map_or(0, |lifetime| u64::from(lifetime.as_secs()));
     let end = u64::from(key.created_at().as_secs()) + lifetime;
     lifetime != 0 && end <= u64::from(Timestamp::now().as_secs())
 }
@@ -185,8 +198,12 @@ impl Recipient {
         use pgp::crypto::sym::SymmetricKeyAlgorithm::AES256;
         let session_key = session_key.into();
         let mut packet = match &self.key {
-            PublicPart::Primary(key) => PublicKeyEncryptedSessionKey::from_session_key_v3(OsRng, &session_key, AES256, key),
-            PublicPart::Subkey(key) => PublicKeyEncryptedSessionKey::from_session_key_v3(OsRng, &session_key, AES256, key),
+            PublicPart::Primary(key) => {
+                PublicKeyEncryptedSessionKey::from_session_key_v3(OsRng, &session_key, AES256, key)
+            }
+            PublicPart::Subkey(key) => {
+                PublicKeyEncryptedSessionKey::from_session_key_v3(OsRng, &session_key, AES256, key)
+            }
         }?;
         if let (true, PublicKeyEncryptedSessionKey::V3 { id, .. }) = (self.hidden, &mut packet) {
             *id = KeyId::WILDCARD;

@@ -89,7 +89,11 @@ impl OpenPgp {
     /// # Errors
     /// When a key is none, cannot do what it is for, has expired, was revoked, or no passphrase unlocks it.
     pub fn new(settings: &OpenPgpSettings) -> Result<Self, CryptError> {
-        let passwords: Vec<Password> = settings.passphrases.iter().map(|text| Password::from(text.as_str())).collect();
+        let passwords: Vec<Password> = settings
+            .passphrases
+            .iter()
+            .map(|text| Password::from(text.as_str()))
+            .collect();
         let mut recipients = Vec::new();
         for (keys, hidden) in [(&settings.recipients, false), (&settings.hidden_recipients, true)] {
             for key in keys {
@@ -100,9 +104,16 @@ impl OpenPgp {
         for key in &settings.secret_keys {
             secret_keys.extend(keys::unlocked(key, &passwords)?);
         }
-        let own = settings.signing_passphrase.iter().map(|text| Password::from(text.as_str()));
+        let own = settings
+            .signing_passphrase
+            .iter()
+            .map(|text| Password::from(text.as_str()));
         let signing: Vec<Password> = own.chain(passwords).collect();
-        let signer = settings.signing_key.as_ref().map(|key| Signer::new(key, &signing)).transpose()?;
+        let signer = settings
+            .signing_key
+            .as_ref()
+            .map(|key| Signer::new(key, &signing))
+            .transpose()?;
         let signed_by = settings.signed_by.as_ref().map(|key| keys::public(key)).transpose()?;
         Ok(Self {
             passphrases: settings.passphrases.clone(),

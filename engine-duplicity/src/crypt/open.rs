@@ -44,7 +44,7 @@ pub(super) fn begin<'a>(with: &'a OpenPgp, from: Source<'a>) -> io::Result<Sourc
                 let mut version = [0];
                 let mut body = Body::new(&mut from, length);
                 body.read_exact(&mut version).map_err(explained)?;
-                let Body { length, .. } = body;
+                let length = body.length();
                 return match version {
                     [1] => protected(with, &addressees, Body::new(from.from, length)),
                     _ => other(with, &addressees, from, tag),
@@ -81,7 +81,9 @@ fn protected<'a>(
         return Err(addressees.refusal(with).into());
     };
     let source = BufReader::with_capacity(BUFFER, Named(Cursor::new(head).chain(body)));
-    let decryptor = found.cipher.stream_decryptor_protected(Seipdv1ReadMode::Streaming, &found.key, source);
+    let decryptor = found
+        .cipher
+        .stream_decryptor_protected(Seipdv1ReadMode::Streaming, &found.key, source);
     let decryptor: Source<'a> = Box::new(decryptor.map_err(|error| damaged(&error))?);
     let decrypted = Shared(Arc::new(Mutex::new(decryptor)));
     let inner = BufReader::with_capacity(BUFFER, decrypted.clone());
@@ -94,7 +96,11 @@ fn fits(candidate: &Candidate, head: &[u8]) -> bool {
     let block = candidate.cipher.block_size();
     let mut plain = head.to_vec();
     let zeros = vec![0; block];
-    if candidate.cipher.decrypt_with_iv_regular(&candidate.key, &zeros, &mut plain).is_err() {
+    if candidate
+        .cipher
+        .decrypt_with_iv_regular(&candidate.key, &zeros, &mut plain)
+        .is_err()
+    {
         return false;
     }
     let twice = plain.get(block - 2..block).zip(plain.get(block..block + 2));
@@ -103,7 +109,14 @@ fn fits(candidate: &Candidate, head: &[u8]) -> bool {
     }
     let begins = |byte: &u8| {
         let tag = if byte & 0x40 == 0 { byte >> 2 & 0xf } else { byte & 0x3f };
-        let expected = [tag::COMPRESSED, tag::LITERAL, tag::ONE_PASS, tag::SIGNATURE, tag::MARKER, tag::PADDING];
+        let expected = [
+            tag::COMPRESSED,
+            tag::LITERAL,
+            tag::ONE_PASS,
+            tag::SIGNATURE,
+            tag::MARKER,
+            tag::PADDING,
+        ];
         byte & 0x80 != 0 && expected.contains(&tag)
     };
     plain.get(block + 2).is_some_and(begins)
@@ -130,7 +143,11 @@ fn other<'a>(
         key_passwords: vec![&empty],
         message_password: passwords.iter().collect(),
         session_keys: Vec::new(),
-        decrypt_options: if with.allow_unprotected { options.enable_legacy() } else { options },
+        decrypt_options: if with.allow_unprotected {
+            options.enable_legacy()
+        } else {
+            options
+        },
     };
     let decrypted = message.decrypt_the_ring(ring, true);
     let (message, _) = decrypted.map_err(|_| addressees.refusal(with))?;
@@ -138,7 +155,10 @@ fn other<'a>(
 }
 
 fn passwords(with: &OpenPgp) -> Vec<Password> {
-    with.passphrases.iter().map(|text| Password::from(text.as_str())).collect()
+    with.passphrases
+        .iter()
+        .map(|text| Password::from(text.as_str()))
+        .collect()
 }
 
 /// The content of a message that is decrypted.
@@ -200,7 +220,9 @@ impl Content<'_> {
         if self.signed_by.is_empty() || self.signed_by.iter().any(good) {
             return Ok(());
         }
-        Err(CryptError::damaged("it is not signed by the key that should have signed it, or was changed since"))
+        Err(CryptError::damaged(
+            "it is not signed by the key that should have signed it, or was changed since",
+        ))
     }
 }
 

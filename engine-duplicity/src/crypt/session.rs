@@ -6,7 +6,7 @@ use pgp::composed::PlainSessionKey;
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::crypto::sym::SymmetricKeyAlgorithm;
 use pgp::packet::{PacketHeader, PublicKeyEncryptedSessionKey, SymKeyEncryptedSessionKey};
-use pgp::types::{DecryptionKey, EskType, KeyDetails, Password, StringToKey, Tag};
+use pgp::types::{DecryptionKey, EskType, Password, StringToKey, Tag};
 use zeroize::Zeroizing;
 
 use super::OpenPgp;
@@ -68,7 +68,9 @@ fn derive(passphrase: &str) -> io::Result<Wrapping> {
         salt,
         count: COUNT,
     };
-    let key = how.derive_key(passphrase.as_bytes(), KEY_LEN).map_err(CryptError::from)?;
+    let key = how
+        .derive_key(passphrase.as_bytes(), KEY_LEN)
+        .map_err(CryptError::from)?;
     let key = Zeroizing::new(key.as_ref().to_vec());
     Ok(Wrapping { salt, key })
 }
@@ -117,10 +119,12 @@ impl Addressees {
         let damaged = |error: pgp::errors::Error| CryptError::Damaged(format!("a session key is damaged: {error}"));
         if tag == tag::PASSPHRASE_SESSION {
             let header = PacketHeader::new_fixed(Tag::SymKeyEncryptedSessionKey, len);
-            self.passphrase.push(SymKeyEncryptedSessionKey::try_from_reader(header, body).map_err(damaged)?);
+            self.passphrase
+                .push(SymKeyEncryptedSessionKey::try_from_reader(header, body).map_err(damaged)?);
         } else {
             let header = PacketHeader::new_fixed(Tag::PublicKeyEncryptedSessionKey, len);
-            self.public.push(PublicKeyEncryptedSessionKey::try_from_reader(header, body).map_err(damaged)?);
+            self.public
+                .push(PublicKeyEncryptedSessionKey::try_from_reader(header, body).map_err(damaged)?);
         }
         Ok(())
     }
@@ -129,7 +133,10 @@ impl Addressees {
     pub(super) fn find(&self, with: &OpenPgp, fits: impl Fn(&Candidate) -> bool) -> Option<Candidate> {
         for packet in &self.public {
             for key in &with.secret_keys {
-                let subkeys = key.secret_subkeys.iter().map(|subkey| &subkey.key as &dyn DecryptionKey);
+                let subkeys = key
+                    .secret_subkeys
+                    .iter()
+                    .map(|subkey| &subkey.key as &dyn DecryptionKey);
                 let mut keys = std::iter::once(&key.primary_key as &dyn DecryptionKey).chain(subkeys);
                 let candidate = |key| by_key(packet, key).filter(&fits);
                 if let Some(found) = keys.find_map(candidate) {
@@ -139,7 +146,8 @@ impl Addressees {
         }
         for packet in &self.passphrase {
             let mut passphrases = with.passphrases.iter().enumerate();
-            let candidate = |(at, text): (usize, &Zeroizing<String>)| by_passphrase(with, packet, at, text).filter(&fits);
+            let candidate =
+                |(at, text): (usize, &Zeroizing<String>)| by_passphrase(with, packet, at, text).filter(&fits);
             if let Some(found) = passphrases.find_map(candidate) {
                 return Some(found);
             }
@@ -154,12 +162,20 @@ impl Addressees {
             asked.push("a passphrase".to_owned());
         }
         let ids = self.public.iter().filter_map(|packet| packet.id().ok());
-        asked.extend(ids.map(|id| if id.is_wildcard() { "a hidden key".to_owned() } else { format!("key {id}") }));
+        asked.extend(ids.map(|id| {
+            if id.is_wildcard() {
+                "a hidden key".to_owned()
+            } else {
+                format!("key {id}")
+            }
+        }));
         let (asked, passphrases, keys) = (asked.join(", "), with.passphrases.len(), with.secret_keys.len());
         CryptError::Closed(match (passphrases, keys) {
             (0, 0) => format!("it is encrypted to {asked}, and no passphrase or secret key is set"),
             (1, 0) => format!("it is encrypted to {asked}, and the passphrase that is set does not open it"),
-            _ => format!("it is encrypted to {asked}; none of {passphrases} passphrases and {keys} secret keys opens it"),
+            _ => {
+                format!("it is encrypted to {asked}; none of {passphrases} passphrases and {keys} secret keys opens it")
+            }
         })
     }
 }
@@ -180,7 +196,10 @@ fn by_passphrase(with: &OpenPgp, packet: &SymKeyEncryptedSessionKey, at: usize, 
     let (cipher, how) = (packet.sym_algorithm()?, packet.s2k()?);
     let len = cipher.key_size();
     let mut derived = lock(&with.derived);
-    let known = derived.known.iter().find(|(of, number, size, _)| of == how && (*number, *size) == (at, len));
+    let known = derived
+        .known
+        .iter()
+        .find(|(of, number, size, _)| of == how && (*number, *size) == (at, len));
     let key = if let Some((.., key)) = known {
         key.clone()
     } else {

@@ -54,8 +54,9 @@ impl DuplicityEngine {
     /// Where temporary files are made.
     pub(crate) fn temp(&self) -> &Path {
         let settings = &self.settings;
-        let place = settings.temp.as_deref().or(settings.archive.as_deref());
-        place.unwrap_or_else(|| Path::new("/var/tmp"))
+        // There is no archive folder before the first backup of this machine.
+        let archive = settings.archive.as_deref().filter(|folder| folder.is_dir());
+        settings.temp.as_deref().or(archive).unwrap_or_else(|| Path::new("/var/tmp"))
     }
 
     /// Whether no set was ever begun there.
@@ -87,31 +88,5 @@ impl DuplicityEngine {
             Some(_) => Container::OpenPgp,
             None => Container::Plain,
         }
-    }
-}
-
-#[doc(hidden)]
-impl DuplicityEngine {
-    #[allow(missing_docs, reason = "for a moment")]
-    pub fn restore_for_now(
-        &self,
-        request: &engine_api::RestoreRequest,
-        progress: &dyn engine_api::Progress,
-    ) -> Result<engine_api::RestoreReport> {
-        crate::restore::run(self, request, progress)
-    }
-}
-
-impl DuplicityEngine {
-    /// Makes a backup.
-    ///
-    /// # Errors
-    /// When no set could be made.
-    pub fn make(
-        &self,
-        request: &engine_api::BackupRequest,
-        progress: &dyn engine_api::Progress,
-    ) -> Result<engine_api::BackupReport> {
-        crate::backup::run(self, request, progress)
     }
 }

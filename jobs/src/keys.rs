@@ -28,7 +28,7 @@ impl Repository {
     /// # Errors
     /// When they cannot be read.
     pub fn keys(&self) -> engine_api::Result<Vec<Key>> {
-        let keys = self.engine.keys()?.into_iter().map(|key| Key {
+        let keys = self.restic()?.keys()?.into_iter().map(|key| Key {
             id: key.id.to_string(),
             user: key.user,
             host: key.host,
@@ -43,7 +43,7 @@ impl Repository {
     /// # Errors
     /// When it could not be stored.
     pub fn add_key(&self, secret: &Secret) -> engine_api::Result<String> {
-        Ok(self.engine.add_key(&password(secret))?.to_string())
+        Ok(self.restic()?.add_key(&password(secret))?.to_string())
     }
 
     /// Removes the key whose name begins with `id`.
@@ -51,7 +51,7 @@ impl Repository {
     /// # Errors
     /// When none or several fit, or it is the one in use.
     pub fn remove_key(&self, id: &str) -> engine_api::Result<String> {
-        Ok(self.engine.remove_key(id)?.to_string())
+        Ok(self.restic()?.remove_key(id)?.to_string())
     }
 
     /// Gives the key in use another password: `secret`, or a new one when that is `None`. Returns the file where
@@ -80,6 +80,7 @@ impl Repository {
             engine,
             destination,
             site,
+            ..
         } = self;
         drop((engine, destination));
         // A key cannot be removed by a repository that is open with it.
@@ -95,6 +96,6 @@ impl Repository {
     /// # Errors
     /// When they cannot be listed or removed.
     pub fn unlock(&self, all: bool) -> engine_api::Result<u64> {
-        Ok(self.engine.unlock(all)?)
+        Ok(self.restic()?.unlock(all)?)
     }
 }

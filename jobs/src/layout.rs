@@ -160,6 +160,31 @@ impl Layout {
         self.job_lists.join(format!("{name}.{suffix}"))
     }
 
+    /// The archive of the machine's configuration, where this kind of machine has one.
+    #[must_use]
+    pub fn configuration_archive(&self) -> Option<PathBuf> {
+        let nethserver = self.convention == Convention::NethServer;
+        nethserver.then(|| self.duplicity_cache.with_file_name("backup-config.tar.xz"))
+    }
+
+    /// The private key of a job for its SSH server.
+    #[must_use]
+    pub fn ssh_key(&self, name: &JobName) -> PathBuf {
+        self.secrets.join(format!("sftp_{name}"))
+    }
+
+    /// The one key that NethServer made for all jobs.
+    #[must_use]
+    pub fn old_ssh_key(&self) -> PathBuf {
+        self.duplicity_cache.with_file_name("backup.key")
+    }
+
+    /// The host keys that a job trusts.
+    #[must_use]
+    pub fn known_hosts(&self, name: &JobName) -> PathBuf {
+        self.secrets.join(format!("known_hosts_{name}"))
+    }
+
     /// Where the password of a job's repository is.
     #[must_use]
     pub fn password(&self, engine: EngineName, name: &JobName) -> PathBuf {

@@ -56,7 +56,7 @@ pub use layout::{Convention, Layout, Surroundings};
 pub use name::JobName;
 pub use open::Repository;
 pub use quick::{QuickBackup, QuickReport};
-pub use record::{EngineName, Job, Place, Prune, RecordError, Retention, Sets, Strategy};
+pub use record::{Certificate, EngineName, Job, Place, PlaceKind, Prune, RecordError, Retention, Sets, Strategy};
 pub use restore::Restore;
 pub use run::steps::new_repository as new_repository_lines;
 pub use run::{DiskUsage, Plan, RunOptions, RunReport, Step, Watcher};

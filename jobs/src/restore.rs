@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use engine_api::{
-    Engine, ErrorKind, Overwrite, Progress, RestoreReport, RestoreRequest, Silent, Snapshot, SnapshotFilter,
-    SnapshotRef,
+    ErrorKind, Overwrite, Progress, RestoreReport, RestoreRequest, Silent, Snapshot, SnapshotFilter, SnapshotRef,
 };
 
 use crate::context::Context;
@@ -64,11 +63,16 @@ impl Repository {
             return found;
         };
         let own = error.downcast_ref::<Error>().is_some();
-        if own || error.kind() != ErrorKind::Usage || !self.engine.snapshots(filter, &Silent)?.is_empty() {
+        if own || error.kind() != ErrorKind::Usage || !self.engine().snapshots(filter, &Silent)?.is_empty() {
             return Err(error);
         }
         let mut others: Vec<String> = Vec::new();
-        for snapshot in self.engine.snapshots(&SnapshotFilter::default(), &Silent)?.iter().rev() {
+        for snapshot in self
+            .engine()
+            .snapshots(&SnapshotFilter::default(), &Silent)?
+            .iter()
+            .rev()
+        {
             let text = describe(&snapshot.host, &snapshot.tags);
             if !others.contains(&text) && others.len() < 5 {
                 others.push(text);
@@ -105,7 +109,7 @@ impl Repository {
             verify: restore.verify,
             dry_run: restore.dry_run,
         };
-        self.engine.restore(&request, progress)
+        self.engine().restore(&request, progress)
     }
 }
 

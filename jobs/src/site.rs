@@ -74,6 +74,13 @@ pub struct Site {
     /// How it is opened.
     pub(crate) access: Access,
     pub(crate) cache: PathBuf,
+    /// Where the storage is mounted, when it is one that is.
+    pub(crate) mount_point: Option<PathBuf>,
+    /// The repository's folder below that.
+    pub(crate) subfolder: PathBuf,
+    /// Keys for an SSH server, and whom to believe that it is the server.
+    pub(crate) ssh_keys: Vec<PathBuf>,
+    pub(crate) known_hosts: PathBuf,
     pub(crate) sets: Sets,
     pub(crate) strategy: Strategy,
     /// Says where a repository was seen last, so that a missing one is not taken for a new one.
@@ -102,6 +109,14 @@ impl Site {
         };
         Self {
             engine: job.engine,
+            mount_point: is_mounted(&job.place).then(|| layout.mounts.join(format!("backup-{name}"))),
+            subfolder: if is_mounted(&job.place) {
+                subfolder(context, job.engine)
+            } else {
+                PathBuf::new()
+            },
+            ssh_keys: vec![layout.ssh_key(name), layout.old_ssh_key()],
+            known_hosts: layout.known_hosts(name),
             place: job.place.clone(),
             location: job.location(),
             sets: job.sets,
@@ -119,7 +134,10 @@ impl Site {
         let layout = &context.layout;
         let key = file_name_for(&paths::real(folder));
         let kept = layout.secrets.join(format!("repository_{key}"));
-        let engine = access.engine.or_else(|| detect::engine_in(folder)).unwrap_or(EngineName::Restic);
+        let engine = access
+            .engine
+            .or_else(|| detect::engine_in(folder))
+            .unwrap_or(EngineName::Restic);
         let cache = match engine {
             EngineName::Duplicity => layout.duplicity_cache.join("repositories"),
             // Restic keeps the caches of any number of repositories side by side, each under its id.
@@ -133,6 +151,10 @@ impl Site {
                 ..Sets::default()
             },
             strategy: Strategy::default(),
+            mount_point: None,
+            subfolder: PathBuf::new(),
+            ssh_keys: Vec::new(),
+            known_hosts: PathBuf::new(),
             place: Place::Local(folder.to_owned()),
             location: folder.display().to_string(),
             secret: access.password_file.clone().unwrap_or(kept),
@@ -154,11 +176,32 @@ impl Site {
         }
     }
 
-    /// The folder, where the repository is in one of this machine.
+    /// The folder of this machine below which the repository is, where it is in one: mounted ones too.
     #[must_use]
     pub fn folder(&self) -> Option<&Path> {
         match &self.place {
             Place::Local(folder) => Some(folder),
+            _ => self.mount_point.as_deref(),
+        }
+    }
+
+    /// The same of the repository itself.
+    pub(crate) fn repository_folder(&self) -> Option<PathBuf> {
+        self.folder().map(|folder| folder.join(&self.subfolder))
+    }
+}
+
+fn is_mounted(place: &Place) -> bool {
+    matches!(place, Place::Usb { .. } | Place::Cifs { .. } | Place::Nfs { .. })
+}
+
+/// On a mounted storage, restic's repository is the topmost folder; the other engines have one of the machine's name.
+fn subfolder(context: &Context, engine: EngineName) -> PathBuf {
+    match engine {
+        EngineName::Restic => PathBuf::new(),
+        EngineName::Duplicity | EngineName::Rsync => {
+            let name = context.host.split('.').next().unwrap_or_default();
+            PathBuf::from(if name.is_empty() { "localhost" } else { name })
         }
     }
 }

@@ -155,7 +155,11 @@ impl Source for Disk {
         if said.success {
             return Ok(());
         }
-        Err(Failed::new("mount", StoreErrorKind::Other, said.complaint))
+        let kind = match said.complaint.contains("unknown filesystem type") {
+            true => StoreErrorKind::Unsupported,
+            false => StoreErrorKind::Other,
+        };
+        Err(Failed::new("mount", kind, said.complaint))
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
+use engine_rsync::Strategy;
+
 use super::RecordError;
 use super::fields::Fields;
 use super::rules::Checked;
@@ -69,28 +71,6 @@ impl Default for Sets {
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
-/// Property `Strategy`: pairs `AGE:EVERY` in days; of what is older than AGE, one snapshot in EVERY days stays.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Strategy(pub Vec<(u32, u32)>);
-
-impl Default for Strategy {
-    /// The one of rsync-time-backup.
-    fn default() -> Self {
-        Self(vec![(1, 1), (30, 7), (365, 30)])
-    }
-}
-
-impl Strategy {
-    fn parse(text: &str) -> Option<Self> {
-        let pair = |word: &str| {
-            let (age, every) = word.split_once(':')?;
-            Some((age.parse().ok()?, every.parse().ok()?))
-        };
-        let pairs: Vec<_> = text.split_ascii_whitespace().map(pair).collect::<Option<_>>()?;
-        (!pairs.is_empty()).then_some(Self(pairs))
-    }
-}
-
 pub(super) fn engine(fields: &Fields<'_>) -> Checked<EngineName> {
     // A record without a type is one of duplicity's, as NethServer has it.
     if fields.kind().is_empty() {
@@ -152,7 +132,9 @@ pub(super) fn strategy(fields: &Fields<'_>) -> Checked<Strategy> {
         return Ok(Strategy::default());
     }
     const ALLOWED: &str = "pairs of days such as `1:1 30:7 365:30` (older than 30 days, one in 7 days stays)";
-    fields.read("Strategy", Strategy::default(), ALLOWED, Strategy::parse)
+    fields.read("Strategy", Strategy::default(), ALLOWED, |text| {
+        Strategy::parse(text).ok()
+    })
 }
 
 /// All that is wrong with these properties. Those of another engine do no harm, and NethServer's forms leave them behind.

@@ -3,9 +3,8 @@
 mod cron;
 mod engines;
 mod fields;
+mod places;
 mod rules;
-
-use std::path::PathBuf;
 
 use engine_api::{Age, ErrorKind, Failure};
 
@@ -13,8 +12,10 @@ use crate::esmith::Record;
 use crate::name::JobName;
 use fields::Fields;
 
-pub use engines::{EngineName, Sets, Strategy};
+pub use engine_rsync::Strategy;
+pub use engines::{EngineName, Sets};
 pub use fields::is_secret;
+pub use places::{Certificate, Place, PlaceKind};
 pub use rules::check;
 
 /// A backup as it is configured.
@@ -36,13 +37,6 @@ pub struct Job {
     pub sets: Sets,
     /// Which snapshots the rsync engine keeps of each age; the others do not look at it.
     pub strategy: Strategy,
-}
-
-/// The storages that this version has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// A folder of this machine (property `LocalDirectory`).
-    Local(PathBuf),
 }
 
 /// Property `CleanupOlderThan`.
@@ -158,11 +152,12 @@ impl Job {
     /// The first property that keeps the job from running.
     pub fn read(name: &JobName, record: &Record) -> Result<Self, RecordError> {
         let fields = Fields::new(name.as_str(), record)?;
+        let engine = engines::engine(&fields)?;
         Ok(Self {
             name: name.clone(),
             enabled: rules::enabled(&fields)?,
-            engine: engines::engine(&fields)?,
-            place: rules::place(&fields)?,
+            engine,
+            place: places::place(&fields, engine)?,
             retention: rules::retention(&fields)?,
             prune: rules::prune(&fields)?,
             sets: engines::sets(&fields)?,
@@ -173,9 +168,7 @@ impl Job {
     /// Where the data goes, for messages.
     #[must_use]
     pub fn location(&self) -> String {
-        match &self.place {
-            Place::Local(folder) => folder.display().to_string(),
-        }
+        self.place.to_string()
     }
 }
 

@@ -1,13 +1,9 @@
 //! What each property of a backup's record may be.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-
 use engine_api::Age;
 
 use super::fields::Fields;
-use super::{Place, Prune, RecordError, Retention, cron, engines};
+use super::{Prune, RecordError, Retention, cron, engines, places};
 use crate::esmith::Record;
 use crate::name::JobName;
 
@@ -19,28 +15,6 @@ pub(super) fn enabled(fields: &Fields<'_>) -> Checked<bool> {
         "disabled" => Some(false),
         _ => None,
     })
-}
-
-pub(super) fn place(fields: &Fields<'_>) -> Checked<Place> {
-    const OTHERS: [&[u8]; 8] = [b"usb", b"cifs", b"nfs", b"webdav", b"sftp", b"s3", b"b2", b"rest"];
-    match fields.bytes("VFSType") {
-        None => Err(fields.missing("VFSType", "local")),
-        Some(b"local") => local_directory(fields),
-        Some(other) if OTHERS.contains(&other) => Err(fields.unsupported("VFSType", other, "local")),
-        Some(other) => Err(fields.wrong("VFSType", other, "local")),
-    }
-}
-
-fn local_directory(fields: &Fields<'_>) -> Checked<Place> {
-    const ALLOWED: &str = "the absolute path of a folder";
-    let value = fields.bytes("LocalDirectory");
-    let value = value.ok_or_else(|| fields.missing("LocalDirectory", ALLOWED))?;
-    let path = Path::new(OsStr::from_bytes(value));
-    if path.is_absolute() && !value.contains(&0) {
-        Ok(Place::Local(path.to_owned()))
-    } else {
-        Err(fields.wrong("LocalDirectory", value, ALLOWED))
-    }
 }
 
 pub(super) fn retention(fields: &Fields<'_>) -> Checked<Retention> {
@@ -92,6 +66,7 @@ const KNOWN: &[&str] = &[
     "FullDay",
     "VolSize",
     "Encrypt",
+    "Certificate",
     "Strategy",
     "Prune",
     "LocalDirectory",
@@ -147,8 +122,10 @@ pub fn check(name: &JobName, record: &Record) -> Vec<RecordError> {
     };
     let mut errors = unknown(&fields);
     errors.extend(enabled(&fields).err());
-    errors.extend(engines::engine(&fields).err());
-    errors.extend(place(&fields).err());
+    match engines::engine(&fields) {
+        Ok(engine) => errors.extend(places::place(&fields, engine).err()),
+        Err(error) => errors.push(error),
+    }
     errors.extend(retention(&fields).err());
     errors.extend(prune(&fields).err());
     errors.extend(engines::check(&fields));

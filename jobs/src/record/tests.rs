@@ -114,8 +114,8 @@ fn what_this_version_has_not_is_told_from_what_nobody_has() {
         "backup nightly: type is `tar`, and must be duplicity, restic or rsync"
     );
     assert_eq!(hint, "change it with `db backups settype nightly restic`");
-    let (text, _) = message(&good().with("VFSType", "cifs"));
-    assert!(text.contains("VFSType `cifs` is not supported"), "{text}");
+    let (text, _) = message(&good().with("VFSType", "webdav"));
+    assert!(text.contains("VFSType `webdav` is not supported"), "{text}");
     let (text, _) = message(&good().with("VFSType", "floppy"));
     assert!(text.contains("VFSType is `floppy`, and must be local"), "{text}");
     assert!(message(&good().with("VFSType", "")).0.contains("VFSType is missing"));
@@ -143,10 +143,13 @@ fn an_engine_has_its_own_properties() {
         .with("VolSize", "25")
         .with("Encrypt", "enabled");
     let sets = job(&record).sets;
-    assert_eq!((sets.full_day, sets.volume_size.get(), sets.encrypt), (Some(0), 25 << 20, true));
+    assert_eq!(
+        (sets.full_day, sets.volume_size.get(), sets.encrypt),
+        (Some(0), 25 << 20, true)
+    );
     assert_eq!(check(&name(), &record), []);
     let record = of_engine("rsync").with("Strategy", "1:1 7:30");
-    assert_eq!(job(&record).strategy, Strategy(vec![(1, 1), (7, 30)]));
+    assert_eq!(job(&record).strategy, Strategy::parse("1:1 7:30").unwrap());
     assert_eq!(job(&of_engine("rsync")).strategy, Strategy::default());
 }
 
@@ -162,7 +165,10 @@ fn nonsense_matters_only_to_the_engine_that_reads_it() {
     for (property, value) in nonsense {
         let reader = if property == "Strategy" { "rsync" } else { "duplicity" };
         let (text, _) = message(&of_engine(reader).with(property, value));
-        assert!(text.contains(&format!("{property} is `{value}`, and must be ")), "{text}");
+        assert!(
+            text.contains(&format!("{property} is `{value}`, and must be ")),
+            "{text}"
+        );
         assert_eq!(check(&name(), &of_engine(reader).with(property, value)).len(), 1);
         assert_eq!(check(&name(), &of_engine("restic").with(property, value)), []);
         assert!(Job::read(&name(), &of_engine("restic").with(property, value)).is_ok());

@@ -10,7 +10,7 @@ use super::files::{self, Log};
 use super::{DiskUsage, Plan, RunReport, Step, Watcher, prunes_on};
 use crate::lists;
 use crate::open::Repository;
-use crate::record::Retention;
+use crate::record::{EngineName, Retention};
 use crate::site::Site;
 use crate::status::Status;
 
@@ -89,10 +89,28 @@ impl Plan<'_> {
             dry_run: self.options.dry_run,
         });
         report.backup = Some(saved);
+        self.add_configuration(&repository, watcher);
         let expired = self.expire(&repository, watcher, report);
+        for text in repository.retries() {
+            watcher.step(&Step::Warning { text: &text });
+        }
         // Asked for also after a failure: a full disk is one of its reasons.
         report.usage = repository.space().ok().flatten().map(DiskUsage::from);
         expired
+    }
+
+    /// Beside duplicity's volumes lies the archive of the machine's configuration, so that it can be fetched without any
+    /// engine.
+    fn add_configuration(&self, repository: &Repository, watcher: &dyn Watcher) {
+        let Some(archive) = self.context.layout.configuration_archive() else {
+            return;
+        };
+        if self.job.engine != EngineName::Duplicity || self.options.dry_run || !archive.is_file() {
+            return;
+        }
+        if let Err(error) = repository.add_file(&archive) {
+            watcher.step(&Step::Warning { text: &error.chain() });
+        }
     }
 
     fn expire(&self, repository: &Repository, watcher: &dyn Watcher, report: &mut RunReport) -> engine_api::Result<()> {

@@ -1,0 +1,194 @@
+//! The engines, each opened with what a record says of it.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use engine_api::{Destination, Engine, FileStore, StoreError, StoreErrorKind};
+use engine_duplicity::{BackupMode, DuplicityEngine};
+use engine_restic::ResticEngine;
+use engine_rsync::{Marker, RsyncEngine};
+use jiff::Timestamp;
+use md5::{Digest, Md5};
+
+use super::password;
+use crate::context::Context;
+use crate::error::Error;
+use crate::record::EngineName;
+use crate::secrets::Secret;
+use crate::site::Site;
+
+/// What the rsync engine's places have.
+const MARKER: &[u8] = b"backup.marker";
+
+/// An engine on a destination.
+pub(crate) enum Opened {
+    Duplicity(DuplicityEngine),
+    Restic(Box<ResticEngine>),
+    Rsync(RsyncEngine),
+}
+
+impl Opened {
+    pub(super) fn contract(&self) -> &dyn Engine {
+        match self {
+            Self::Duplicity(engine) => engine,
+            Self::Restic(engine) => engine.as_ref(),
+            Self::Rsync(engine) => engine,
+        }
+    }
+}
+
+/// Opens what is there.
+pub(super) fn open(
+    context: &Context,
+    site: &Site,
+    destination: &Destination,
+    secret: &Secret,
+) -> engine_api::Result<Opened> {
+    match site.engine {
+        EngineName::Restic => {
+            let engine = ResticEngine::open(Arc::clone(&destination.blobs), restic(context, site, secret))?;
+            Ok(Opened::Restic(Box::new(engine)))
+        }
+        EngineName::Duplicity => {
+            let engine = duplicity(context, site, destination, secret)?;
+            if engine.is_empty()? {
+                Err(none(site).into())
+            } else {
+                Ok(Opened::Duplicity(engine))
+            }
+        }
+        EngineName::Rsync => {
+            let files = files(site, destination)?;
+            if files.stat(&files.root(), MARKER)?.is_none() {
+                return Err(none(site).into());
+            }
+            Ok(Opened::Rsync(RsyncEngine::open(
+                files,
+                rsync(context, site, Marker::Require),
+            )))
+        }
+    }
+}
+
+/// Makes what is not there.
+pub(super) fn make(
+    context: &Context,
+    site: &Site,
+    destination: &Destination,
+    secret: &Secret,
+) -> engine_api::Result<Opened> {
+    match site.engine {
+        EngineName::Restic => {
+            let engine = ResticEngine::init(Arc::clone(&destination.blobs), restic(context, site, secret))?;
+            Ok(Opened::Restic(Box::new(engine)))
+        }
+        // The first set makes it.
+        EngineName::Duplicity => Ok(Opened::Duplicity(duplicity(context, site, destination, secret)?)),
+        EngineName::Rsync => {
+            let files = files(site, destination)?;
+            make_marker(files.as_ref())?;
+            Ok(Opened::Rsync(RsyncEngine::open(
+                files,
+                rsync(context, site, Marker::Require),
+            )))
+        }
+    }
+}
+
+/// The place as a tree of files.
+fn files(site: &Site, destination: &Destination) -> Result<Arc<dyn FileStore>, Error> {
+    let files = destination.files.clone();
+    files.ok_or_else(|| {
+        Error::Usage(format!(
+            "the rsync engine cannot use {}: it is no tree of files",
+            site.location
+        ))
+    })
+}
+
+/// The empty file by which a place for backups is told from the folder below a disk that is not mounted.
+fn make_marker(files: &dyn FileStore) -> Result<(), StoreError> {
+    match files.create(&files.root(), MARKER).and_then(|file| {
+        file.sync()?;
+        file.close()
+    }) {
+        Err(error) if error.kind == StoreErrorKind::AlreadyExists => Ok(()),
+        other => other.and_then(|()| files.sync_folder(&files.root())),
+    }
+}
+
+fn rsync(context: &Context, site: &Site, marker: Marker) -> engine_rsync::Settings {
+    engine_rsync::Settings {
+        host: context.host.clone(),
+        user: context.user.clone(),
+        zone: context.zone.clone(),
+        strategy: Some(site.strategy.clone()),
+        marker,
+        retry_lock: site.access.retry_lock,
+        ..engine_rsync::Settings::default()
+    }
+}
+
+fn none(site: &Site) -> Error {
+    Error::NoRepository {
+        location: site.location.clone(),
+    }
+}
+
+fn restic(context: &Context, site: &Site, secret: &Secret) -> engine_restic::Settings {
+    let mut settings = engine_restic::Settings::new(password(secret));
+    settings.cache = Some(site.cache.clone());
+    settings.compression = site.access.compression;
+    settings.retry_lock = site.access.retry_lock;
+    settings.host.clone_from(&context.host);
+    settings.user.clone_from(&context.user);
+    settings.zone = context.zone.clone();
+    settings
+}
+
+fn duplicity(
+    context: &Context,
+    site: &Site,
+    destination: &Destination,
+    secret: &Secret,
+) -> engine_api::Result<DuplicityEngine> {
+    let settings = engine_duplicity::Settings {
+        mode: mode_of(context, site),
+        volume_size: site.sets.volume_size.get(),
+        archive: Some(site.cache.clone()),
+        archive_name: archive_name(site),
+        user: context.user.clone(),
+        zone: context.zone.clone(),
+        ..engine_duplicity::Settings::default()
+    };
+    Ok(DuplicityEngine::open(Arc::clone(&destination.blobs), settings)?)
+}
+
+/// Full on its day or always, as the record says.
+fn mode_of(context: &Context, site: &Site) -> BackupMode {
+    let today = Timestamp::now()
+        .to_zoned(context.zone.clone())
+        .weekday()
+        .to_sunday_zero_offset();
+    match site.sets.full_day {
+        Some(day) if day != today => BackupMode::Incremental,
+        Some(_) | None => BackupMode::Full,
+    }
+}
+
+/// The MD5 of the URL that NethServer gives duplicity, by which that names its archive folder.
+fn archive_name(site: &Site) -> String {
+    let mut hash = Md5::new();
+    match site.repository_folder() {
+        Some(folder) => {
+            hash.update(b"file://");
+            hash.update(folder.as_os_str().as_encoded_bytes());
+        }
+        None => hash.update(site.place.to_string()),
+    }
+    let mut name = String::new();
+    for byte in hash.finalize() {
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
+}

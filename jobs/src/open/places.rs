@@ -1,0 +1,165 @@
+//! The storages, each opened with what a record says of it.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use backends::http::Trust;
+use backends::layers::{Attempt, Retry, RetryPolicy};
+use backends::mount::{Spot, cifs, nfs, usb};
+use backends::{local, rest, sftp};
+use engine_api::Destination;
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::record::{Certificate, EngineName, Place};
+use crate::site::Site;
+
+/// Opens the place, and makes the repository's folder there when `create` says so.
+pub(super) fn open(context: &Context, site: &Site, create: bool) -> engine_api::Result<Destination> {
+    Ok(match &site.place {
+        Place::Local(folder) => local::open(folder, create)?,
+        Place::Usb { label } => {
+            let settings = usb::Settings {
+                label: label.clone(),
+                spot: spot(context, site),
+                needs_links: site.engine == EngineName::Rsync,
+            };
+            usb::open(&settings, create)?
+        }
+        Place::Cifs {
+            host,
+            share,
+            login,
+            password,
+        } => {
+            let settings = cifs::Settings {
+                host: host.clone(),
+                share: share.clone(),
+                login: login.clone(),
+                password: password.clone(),
+                spot: spot(context, site),
+            };
+            cifs::open(&settings, create)?
+        }
+        Place::Nfs { host, share } => {
+            let settings = nfs::Settings {
+                host: host.clone(),
+                share: share.clone(),
+                spot: spot(context, site),
+            };
+            nfs::open(&settings, create)?
+        }
+        Place::Sftp { .. } => sftp::open(sftp_settings(site)?, create)?,
+        Place::Rest { .. } => rest::open(&rest_settings(site, create)?)?,
+    })
+}
+
+/// Where a mounted storage is mounted, and the folder below it.
+fn spot(context: &Context, site: &Site) -> Spot {
+    Spot {
+        point: site.mount_point.clone().unwrap_or_default(),
+        folder: site.subfolder.clone(),
+        locks: context.layout.locks.clone(),
+    }
+}
+
+fn sftp_settings(site: &Site) -> Result<sftp::Settings> {
+    let Place::Sftp {
+        host,
+        port,
+        user,
+        directory,
+    } = &site.place
+    else {
+        return Err(Error::Usage(format!("{} is no SSH server", site.location)));
+    };
+    let mut settings = sftp::Settings::new(
+        host.as_str(),
+        user.as_str(),
+        directory.as_str(),
+        site.known_hosts.clone(),
+    );
+    settings.port = *port;
+    settings.keys.clone_from(&site.ssh_keys);
+    Ok(settings)
+}
+
+fn rest_settings(site: &Site, create: bool) -> Result<rest::Settings> {
+    let Place::Rest {
+        protocol,
+        host,
+        port,
+        directory,
+        user,
+        password,
+        certificate,
+    } = &site.place
+    else {
+        return Err(Error::Usage(format!("{} is no REST server", site.location)));
+    };
+    Ok(rest::Settings {
+        protocol: protocol.clone(),
+        host: host.clone(),
+        port: *port,
+        directory: directory.clone(),
+        user: user.clone(),
+        password: password.clone(),
+        trust: trust(certificate)?,
+        create,
+        http: backends::http::Options::default(),
+    })
+}
+
+fn trust(certificate: &Certificate) -> Result<Trust> {
+    Ok(match certificate {
+        Certificate::System => Trust::System,
+        Certificate::Any => Trust::Insecure,
+        Certificate::Pinned(fingerprint) => Trust::Pinned(*fingerprint),
+        Certificate::Authority(path) => {
+            let pem = fs::read(path).map_err(|error| Error::io("read the certificate", path, error))?;
+            Trust::Authority(pem)
+        }
+    })
+}
+
+/// Puts the layer on top that tries again what may pass; mounted and local places need none.
+pub(super) fn with_retries(site: &Site, mut destination: Destination, retries: &Arc<Retries>) -> Destination {
+    if matches!(site.place, Place::Sftp { .. } | Place::Rest { .. }) {
+        let retries = Arc::clone(retries);
+        let listener = Box::new(move |attempt: Attempt<'_>| {
+            retries.note(&attempt);
+            ControlFlow::Continue(())
+        });
+        destination.blobs = Arc::new(Retry::new(destination.blobs, RetryPolicy::default(), listener));
+    }
+    destination
+}
+
+/// What had to be tried again.
+#[derive(Default)]
+pub(crate) struct Retries(Mutex<(u64, Vec<String>)>);
+
+impl Retries {
+    /// How many are kept word for word.
+    const KEPT: usize = 20;
+
+    fn note(&self, attempt: &Attempt<'_>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.0 += 1;
+        if kept.1.len() < Self::KEPT {
+            let cause = std::error::Error::source(attempt.error).map_or_else(String::new, |cause| format!(": {cause}"));
+            kept.1.push(format!("tried again: {}{cause}", attempt.error));
+        }
+    }
+
+    /// The lines that tell it.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = kept.1.clone();
+        if kept.0 > Self::KEPT as u64 {
+            lines.push(format!("tried again {} times in all", kept.0));
+        }
+        lines
+    }
+}

@@ -1,0 +1,332 @@
+//! The storage of a record, and the properties that each has.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use backends::Secret;
+
+use super::engines::EngineName;
+use super::fields::Fields;
+use super::rules::Checked;
+
+/// Where a repository is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A folder of this machine (property `LocalDirectory`).
+    Local(PathBuf),
+    /// A disk, found by the label of its filesystem (`USBLabel`).
+    Usb {
+        /// The label.
+        label: String,
+    },
+    /// A share of a CIFS (SMB) server (`SMBHost`, `SMBShare`, `SMBLogin`, `SMBPassword`).
+    Cifs {
+        /// The server.
+        host: String,
+        /// The share.
+        share: String,
+        /// Who asks.
+        login: String,
+        /// And how that is proven.
+        password: Secret,
+    },
+    /// An export of an NFS server (`NFSHost`, `NFSShare`).
+    Nfs {
+        /// The server.
+        host: String,
+        /// The exported folder.
+        share: String,
+    },
+    /// A folder on an SSH server (`SftpHost`, `SftpPort`, `SftpUser`, `SftpDirectory`).
+    Sftp {
+        /// The server.
+        host: String,
+        /// Its port.
+        port: u16,
+        /// The account.
+        user: String,
+        /// The folder; from the account's home on when it does not begin with `/`.
+        directory: String,
+    },
+    /// A server that speaks restic's REST protocol (`RestProtocol`, `RestHost`, `RestPort`, `RestDirectory`, `RestUser`,
+    /// `RestPassword`).
+    Rest {
+        /// `http` or `https`.
+        protocol: String,
+        /// The server.
+        host: String,
+        /// Its port; 0 is the protocol's own.
+        port: u16,
+        /// The repository's path there.
+        directory: String,
+        /// The login; empty for none.
+        user: String,
+        /// Its password.
+        password: Secret,
+        /// Whom to believe that it is the server.
+        certificate: Certificate,
+    },
+}
+
+/// Property `Certificate`: which certificate of a server is good enough.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Certificate {
+    /// One that this machine's own authorities vouch for.
+    #[default]
+    System,
+    /// One that the authority in this PEM file vouches for.
+    Authority(PathBuf),
+    /// The one with this SHA-256 fingerprint.
+    Pinned([u8; 32]),
+    /// Any at all.
+    Any,
+}
+
+/// The kinds of storage, by the names that records have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlaceKind {
+    /// `local`.
+    Local,
+    /// `usb`.
+    Usb,
+    /// `cifs`.
+    Cifs,
+    /// `nfs`.
+    Nfs,
+    /// `sftp`.
+    Sftp,
+    /// `rest`.
+    Rest,
+}
+
+impl PlaceKind {
+    /// All that this version has.
+    pub const ALL: [Self; 6] = [Self::Local, Self::Usb, Self::Cifs, Self::Nfs, Self::Sftp, Self::Rest];
+
+    /// The value of `VFSType`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Usb => "usb",
+            Self::Cifs => "cifs",
+            Self::Nfs => "nfs",
+            Self::Sftp => "sftp",
+            Self::Rest => "rest",
+        }
+    }
+
+    /// Whether the engine can keep a repository there.
+    #[must_use]
+    pub const fn goes_with(self, engine: EngineName) -> bool {
+        match self {
+            Self::Local | Self::Usb | Self::Cifs | Self::Nfs | Self::Sftp => true,
+            // The protocol has places for restic's kinds of files only.
+            Self::Rest => matches!(engine, EngineName::Restic),
+        }
+    }
+
+    fn names(kinds: impl Iterator<Item = Self>) -> String {
+        let names: Vec<_> = kinds.map(Self::as_str).collect();
+        match names.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            Some((last, _)) => (*last).to_owned(),
+            None => String::new(),
+        }
+    }
+}
+
+impl fmt::Display for PlaceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Place {
+    /// Which kind it is of.
+    #[must_use]
+    pub const fn kind(&self) -> PlaceKind {
+        match self {
+            Self::Local(_) => PlaceKind::Local,
+            Self::Usb { .. } => PlaceKind::Usb,
+            Self::Cifs { .. } => PlaceKind::Cifs,
+            Self::Nfs { .. } => PlaceKind::Nfs,
+            Self::Sftp { .. } => PlaceKind::Sftp,
+            Self::Rest { .. } => PlaceKind::Rest,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    /// As a person would name it; without secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(folder) => write!(f, "{}", folder.display()),
+            Self::Usb { label } => write!(f, "usb:{label}"),
+            Self::Cifs { host, share, .. } => write!(f, "//{host}/{}", share.trim_matches('/')),
+            Self::Nfs { host, share } => write!(f, "{host}:{share}"),
+            Self::Sftp {
+                host,
+                port,
+                user,
+                directory,
+            } => {
+                let port = if *port == 22 {
+                    String::new()
+                } else {
+                    format!(" port {port}")
+                };
+                write!(f, "sftp:{user}@{host}:{directory}{port}")
+            }
+            Self::Rest {
+                protocol,
+                host,
+                port,
+                directory,
+                ..
+            } => {
+                let port = if *port == 0 { String::new() } else { format!(":{port}") };
+                write!(f, "rest:{protocol}://{host}{port}/{}", directory.trim_matches('/'))
+            }
+        }
+    }
+}
+
+const NOT_YET: [&[u8]; 3] = [b"webdav", b"s3", b"b2"];
+
+fn kind(fields: &Fields<'_>) -> Checked<PlaceKind> {
+    let supported = || PlaceKind::names(PlaceKind::ALL.into_iter());
+    let value = fields
+        .bytes("VFSType")
+        .ok_or_else(|| fields.missing("VFSType", &supported()))?;
+    let known = PlaceKind::ALL
+        .into_iter()
+        .find(|kind| kind.as_str().as_bytes() == value);
+    known.ok_or_else(|| match NOT_YET.contains(&value) {
+        true => fields.unsupported("VFSType", value, &supported()),
+        false => fields.wrong("VFSType", value, &supported()),
+    })
+}
+
+pub(super) fn place(fields: &Fields<'_>, engine: EngineName) -> Checked<Place> {
+    let kind = kind(fields)?;
+    if !kind.goes_with(engine) {
+        let value = kind.as_str().as_bytes();
+        let good = PlaceKind::ALL.into_iter().filter(|kind| kind.goes_with(engine));
+        let good = format!("{} with the {engine} engine", PlaceKind::names(good));
+        return Err(fields.wrong("VFSType", value, &good));
+    }
+    Ok(match kind {
+        PlaceKind::Local => Place::Local(local_directory(fields)?),
+        PlaceKind::Usb => Place::Usb {
+            label: needed(fields, "USBLabel", "the label of the disk's filesystem")?,
+        },
+        PlaceKind::Cifs => Place::Cifs {
+            host: server(fields, "SMBHost")?,
+            share: needed(fields, "SMBShare", "the name of a share")?,
+            login: optional(fields, "SMBLogin")?,
+            password: Secret::new(optional(fields, "SMBPassword")?),
+        },
+        PlaceKind::Nfs => Place::Nfs {
+            host: server(fields, "NFSHost")?,
+            share: exported(fields)?,
+        },
+        PlaceKind::Sftp => Place::Sftp {
+            host: server(fields, "SftpHost")?,
+            port: port(fields, "SftpPort", 22)?,
+            user: needed(fields, "SftpUser", "the name of an account there")?,
+            directory: needed(fields, "SftpDirectory", "a folder there")?,
+        },
+        PlaceKind::Rest => Place::Rest {
+            protocol: protocol(fields)?,
+            host: server(fields, "RestHost")?,
+            port: port(fields, "RestPort", 0)?,
+            directory: optional(fields, "RestDirectory")?,
+            user: optional(fields, "RestUser")?,
+            password: Secret::new(optional(fields, "RestPassword")?),
+            certificate: certificate(fields)?,
+        },
+    })
+}
+
+fn local_directory(fields: &Fields<'_>) -> Checked<PathBuf> {
+    const ALLOWED: &str = "the absolute path of a folder";
+    let value = fields.bytes("LocalDirectory");
+    let value = value.ok_or_else(|| fields.missing("LocalDirectory", ALLOWED))?;
+    let path = Path::new(OsStr::from_bytes(value));
+    if path.is_absolute() && !value.contains(&0) {
+        Ok(path.to_owned())
+    } else {
+        Err(fields.wrong("LocalDirectory", value, ALLOWED))
+    }
+}
+
+fn optional(fields: &Fields<'_>, property: &str) -> Checked<String> {
+    fields.read(property, String::new(), "text without line breaks", |text| {
+        (!text.contains(['\n', '\r', '\0'])).then(|| text.to_owned())
+    })
+}
+
+fn needed(fields: &Fields<'_>, property: &str, what: &str) -> Checked<String> {
+    match optional(fields, property)? {
+        text if text.is_empty() => Err(fields.missing(property, what)),
+        text => Ok(text),
+    }
+}
+
+/// A name or an address; anything else could become a word or an option of somebody's command line.
+fn server(fields: &Fields<'_>, property: &str) -> Checked<String> {
+    const WHAT: &str = "the name or address of a server";
+    let good = |c: char| c.is_ascii_alphanumeric() || ".-_:[]%".contains(c);
+    match needed(fields, property, WHAT)? {
+        host if host.starts_with('-') || !host.chars().all(good) => Err(fields.wrong(property, host.as_bytes(), WHAT)),
+        host => Ok(host),
+    }
+}
+
+/// The UI leaves the first slash to the user, and NFS does not do without.
+fn exported(fields: &Fields<'_>) -> Checked<String> {
+    let share = needed(fields, "NFSShare", "the folder that the server exports")?;
+    Ok(if share.starts_with('/') {
+        share
+    } else {
+        format!("/{share}")
+    })
+}
+
+fn port(fields: &Fields<'_>, property: &str, usual: u16) -> Checked<u16> {
+    fields.read(property, usual, "a port from 1 to 65535", |text| {
+        text.parse().ok().filter(|port| *port > 0)
+    })
+}
+
+fn protocol(fields: &Fields<'_>) -> Checked<String> {
+    fields.read("RestProtocol", "https".to_owned(), "http or https", |text| {
+        matches!(text, "http" | "https").then(|| text.to_owned())
+    })
+}
+
+fn certificate(fields: &Fields<'_>) -> Checked<Certificate> {
+    let allowed = "system, the path of a PEM file, sha256: and a fingerprint, or any";
+    fields.read("Certificate", Certificate::System, allowed, |text| match text {
+        "system" => Some(Certificate::System),
+        "any" => Some(Certificate::Any),
+        path if path.starts_with('/') => Some(Certificate::Authority(path.into())),
+        text => fingerprint(text.strip_prefix("sha256:")?).map(Certificate::Pinned),
+    })
+}
+
+/// 64 hexadecimal digits, with colons between them or without.
+fn fingerprint(text: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
+    let mut out = [0; 32];
+    if digits.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in out.iter_mut().zip(digits.chunks(2)) {
+        *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(out)
+}

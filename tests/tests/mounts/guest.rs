@@ -1,0 +1,162 @@
+//! What only a kernel with CIFS and NFS can show. These tests run inside the guest that `guest_in_qemu` starts; there
+//! Samba and the kernel's NFS server listen on loopback. Anywhere else they have nothing to do.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use backends::Secret;
+use backends::mount::{self, Spot, cifs, nfs};
+use engine_api::{BlobStore, Body, Destination, Key, PutMode, StoreErrorKind};
+
+/// Whether this is the guest.
+fn inside() -> bool {
+    std::env::var_os("HOLDFAST_GUEST").is_some()
+}
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn point(&self) -> PathBuf {
+        self.folder.path().join("backup-b1")
+    }
+
+    fn spot(&self) -> Spot {
+        Spot {
+            point: self.point(),
+            folder: "server".into(),
+            locks: self.folder.path().join("locks"),
+        }
+    }
+
+    fn share(&self, share: &str, password: &str) -> cifs::Settings {
+        cifs::Settings {
+            host: "127.0.0.1".into(),
+            share: share.into(),
+            login: "backup-user,domain=WORKGROUP".into(),
+            password: Secret::from(password),
+            spot: self.spot(),
+        }
+    }
+
+    fn export(&self, share: &str) -> nfs::Settings {
+        nfs::Settings {
+            host: "127.0.0.1".into(),
+            share: share.into(),
+            spot: self.spot(),
+        }
+    }
+
+    fn is_mounted(&self) -> bool {
+        mount::is_mounted(&self.point()).unwrap()
+    }
+
+    /// Nothing was written to the disk below the mount point.
+    fn is_clean(&self) -> bool {
+        !self.is_mounted() && fs::read_dir(self.point()).map_or(0, Iterator::count) == 0
+    }
+}
+
+/// Puts, reads and removes, and sees that `real`, the server's own folder, held it meanwhile.
+fn use_it(destination: Destination, real: &Path) {
+    let key = Key::new("data/one").unwrap();
+    let content = vec![7; 3 << 20];
+    destination.blobs.put(&key, Body::Bytes(&content), PutMode::Create).unwrap();
+    assert_eq!(destination.blobs.get(&key).unwrap(), content);
+    assert!(real.join("server/data/one").is_file());
+    let again = destination.blobs.put(&key, Body::Bytes(b"x"), PutMode::Create);
+    assert_eq!(again.unwrap_err().kind, StoreErrorKind::AlreadyExists);
+    assert!(destination.blobs.space().unwrap().unwrap().total > 0);
+    destination.blobs.remove(&key).unwrap();
+    destination.close();
+}
+
+#[test]
+fn a_share_is_mounted_for_the_time_of_a_job() {
+    if !inside() {
+        return;
+    }
+    let place = Place::new();
+    for _ in 0..2 {
+        let destination = cifs::open(&place.share("share", "pass word,1"), true).unwrap();
+        assert!(place.is_mounted());
+        use_it(destination, Path::new("/srv/share"));
+        assert!(place.is_clean());
+    }
+    let left = fs::read_dir(place.folder.path().join("locks")).unwrap();
+    assert!(left.flatten().all(|file| !file.file_name().to_string_lossy().contains("cifs")));
+}
+
+#[test]
+fn a_share_refuses_a_wrong_password_an_unknown_name_and_a_closed_port() {
+    if !inside() {
+        return;
+    }
+    let place = Place::new();
+    let refused = |settings: &cifs::Settings| cifs::open(settings, true).err().unwrap();
+    let error = refused(&place.share("share", "wrong secret"));
+    assert_eq!(error.kind, StoreErrorKind::Unauthenticated, "{error:?}");
+    assert!(!format!("{error:?}").contains("wrong secret"));
+    assert_eq!(refused(&place.share("nothing", "pass word,1")).kind, StoreErrorKind::NotFound);
+    let mut elsewhere = place.share("share", "pass word,1");
+    elsewhere.host = "127.0.0.2".into();
+    let kind = refused(&elsewhere).kind;
+    assert!(matches!(kind, StoreErrorKind::Connection | StoreErrorKind::Timeout), "{kind:?}");
+    let error = refused(&place.share("readonly", "pass word,1"));
+    assert!(
+        matches!(error.kind, StoreErrorKind::PermissionDenied | StoreErrorKind::ReadOnly),
+        "{error:?}"
+    );
+    assert!(place.is_clean());
+}
+
+#[test]
+fn an_export_is_mounted_for_the_time_of_a_job() {
+    if !inside() {
+        return;
+    }
+    let place = Place::new();
+    for _ in 0..2 {
+        let destination = nfs::open(&place.export("/export"), true).unwrap();
+        assert!(place.is_mounted());
+        use_it(destination, Path::new("/srv/export"));
+        assert!(place.is_clean());
+    }
+}
+
+#[test]
+fn an_export_that_is_not_there_leaves_nothing_on_the_disk_below() {
+    if !inside() {
+        return;
+    }
+    let place = Place::new();
+    let error = nfs::open(&place.export("/nothing"), true).err().unwrap();
+    assert_eq!(error.kind, StoreErrorKind::NotFound, "{error:?}");
+    assert!(place.is_clean());
+}
+
+#[test]
+fn a_disk_on_the_universal_serial_bus_is_found_by_its_label() {
+    if !inside() {
+        return;
+    }
+    let place = Place::new();
+    let settings = mount::usb::Settings {
+        label: "GUESTDISK".into(),
+        spot: place.spot(),
+        needs_links: true,
+    };
+    let found = mount::usb::disks().unwrap();
+    assert!(found.iter().any(|disk| disk.label.as_deref() == Some("GUESTDISK")), "{found:?}");
+    let destination = mount::usb::open(&settings, true).unwrap();
+    let real = place.point();
+    use_it(destination, &real);
+    assert!(place.is_clean());
+}

@@ -1,0 +1,212 @@
+//! Disks found by their label, against the kernel: loop devices stand for them.
+//!
+//! The tests need root and loop devices; without, each is skipped with a line.
+
+mod disk;
+mod guest;
+mod qemu;
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use backends::mount::{self, Spot, usb};
+use engine_api::{BlobStore, Body, Destination, Key, PutMode, StoreError, StoreErrorKind};
+use holdfast_tests::{need, skip};
+
+use disk::Disk;
+
+const NO_LOOP: &str = "loop devices need root and a kernel that has them";
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn point(&self) -> PathBuf {
+        self.folder.path().join("mnt/backup-b1")
+    }
+
+    fn settings(&self, label: &str) -> usb::Settings {
+        usb::Settings {
+            label: label.to_owned(),
+            spot: Spot {
+                point: self.point(),
+                folder: "server".into(),
+                locks: self.folder.path().join("locks"),
+            },
+            needs_links: false,
+        }
+    }
+
+    fn is_mounted(&self) -> bool {
+        mount::is_mounted(&self.point()).unwrap()
+    }
+
+    /// What lies in the mount point's own folder, on the disk below.
+    fn below(&self) -> usize {
+        assert!(!self.is_mounted());
+        fs::read_dir(self.point()).map_or(0, Iterator::count)
+    }
+}
+
+fn key() -> Key {
+    Key::new("data/one").unwrap()
+}
+
+fn put(destination: &Destination) -> Result<(), StoreError> {
+    destination.blobs.put(&key(), Body::Bytes(b"content"), PutMode::Replace)
+}
+
+fn refused(settings: &usb::Settings) -> StoreError {
+    usb::open(settings, true).err().expect("it was opened")
+}
+
+#[test]
+fn a_disk_is_mounted_for_the_time_of_a_job() {
+    let disk = need!(Disk::make("hf-time", "ext4"), NO_LOOP);
+    let place = Place::new();
+    let settings = place.settings(&disk.label);
+    let destination = usb::open(&settings, true).unwrap();
+    assert!(place.is_mounted());
+    put(&destination).unwrap();
+    destination.close();
+    assert!(!place.is_mounted());
+    assert_eq!(place.below(), 0, "something was written to the disk below");
+    let again = usb::open(&settings, false).unwrap();
+    assert_eq!(again.blobs.get(&key()).unwrap(), b"content");
+    assert!(place.point().join("server/data/one").is_file());
+    let found = usb::disks().unwrap();
+    let found = found.iter().find(|found| found.device == disk.device).unwrap();
+    assert_eq!(found.label.as_deref(), Some(disk.label.as_str()));
+    assert_eq!(found.kind.as_deref(), Some("ext4"));
+    assert_eq!(found.mounted, [place.point()]);
+}
+
+#[test]
+fn two_users_of_one_mount_do_not_unmount_each_other() {
+    let disk = need!(Disk::make("hf-two", "ext4"), NO_LOOP);
+    let place = Place::new();
+    let settings = place.settings(&disk.label);
+    let first = usb::open(&settings, true).unwrap();
+    let second = usb::open(&settings, true).unwrap();
+    first.close();
+    assert!(place.is_mounted());
+    put(&second).unwrap();
+    second.close();
+    assert!(!place.is_mounted());
+}
+
+#[test]
+fn what_was_mounted_before_stays_mounted() {
+    let disk = need!(Disk::make("hf-before", "ext4"), NO_LOOP);
+    let place = Place::new();
+    fs::create_dir_all(place.point()).unwrap();
+    disk.mount(&place.point());
+    let destination = usb::open(&place.settings(&disk.label), true).unwrap();
+    put(&destination).unwrap();
+    destination.close();
+    assert!(place.is_mounted());
+    disk::unmount(&place.point());
+}
+
+#[test]
+fn a_mount_that_a_killed_run_left_is_used_and_taken_away() {
+    let disk = need!(Disk::make("hf-killed", "ext4"), NO_LOOP);
+    let place = Place::new();
+    let settings = place.settings(&disk.label);
+    // The end of a killed process: its locks are gone, its note and its mount are there.
+    usb::open(&settings, true).unwrap().close();
+    let note = fs::read_dir(place.folder.path().join("locks")).unwrap();
+    let note = note.flatten().find(|file| file.path().extension().is_some_and(|end| end == "users"));
+    fs::write(note.unwrap().path(), "x").unwrap();
+    disk.mount(&place.point());
+    let destination = usb::open(&settings, true).unwrap();
+    put(&destination).unwrap();
+    destination.close();
+    assert!(!place.is_mounted());
+}
+
+#[test]
+fn something_else_at_the_mount_point_is_left_alone() {
+    let disk = need!(Disk::make("hf-else", "ext4"), NO_LOOP);
+    let other = need!(Disk::make("hf-other", "ext4"), NO_LOOP);
+    let place = Place::new();
+    fs::create_dir_all(place.point()).unwrap();
+    other.mount(&place.point());
+    let error = refused(&place.settings(&disk.label));
+    assert!(engine_api::Error::from(error).chain().contains("something else is mounted there already"));
+    assert!(!place.point().join("server").exists());
+    disk::unmount(&place.point());
+}
+
+#[test]
+fn a_label_found_twice_is_refused() {
+    let disk = need!(Disk::make("hf-twice", "ext4"), NO_LOOP);
+    let _twin = need!(Disk::labelled(&disk.label, "ext4"), NO_LOOP);
+    let place = Place::new();
+    let error = engine_api::Error::from(refused(&place.settings(&disk.label))).chain();
+    assert!(error.contains("all have this label"), "{error}");
+    assert_eq!(place.below(), 0);
+}
+
+#[test]
+fn fat_is_refused_where_links_are_needed_and_told_of_otherwise() {
+    let disk = need!(Disk::make("HF-FAT", "vfat"), NO_LOOP);
+    let place = Place::new();
+    let mut settings = place.settings(&disk.label);
+    settings.needs_links = true;
+    let error = refused(&settings);
+    assert_eq!(error.kind, StoreErrorKind::Unsupported);
+    assert!(engine_api::Error::from(error).chain().contains("has no hard links, which the rsync engine needs"));
+    assert!(!place.is_mounted());
+    assert!(usb::warning("vfat").is_some());
+    settings.needs_links = false;
+    match usb::open(&settings, true) {
+        Ok(destination) => {
+            put(&destination).unwrap();
+            destination.close();
+        }
+        Err(error) => {
+            assert_eq!(error.kind, StoreErrorKind::Unsupported, "{error}");
+            skip::partly("a mounted FAT disk", "this kernel has no FAT filesystem");
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_goes_away_in_the_middle_lets_nothing_fall_on_the_one_below() {
+    let disk = need!(Disk::make("hf-away", "ext4"), NO_LOOP);
+    let place = Place::new();
+    let destination = usb::open(&place.settings(&disk.label), true).unwrap();
+    put(&destination).unwrap();
+    disk::unmount_lazily(&place.point());
+    assert_eq!(put(&destination).unwrap_err().kind, StoreErrorKind::Vanished);
+    let listed = destination.blobs.list("", &mut |_| ControlFlow::Continue(()));
+    assert_eq!(listed.unwrap_err().kind, StoreErrorKind::Vanished);
+    assert_eq!(place.below(), 0);
+    destination.close();
+}
+
+#[test]
+fn a_read_only_disk_says_so() {
+    let disk = need!(Disk::make("hf-ro", "ext4"), NO_LOOP);
+    let place = Place::new();
+    fs::create_dir_all(place.point()).unwrap();
+    disk.mount_read_only(&place.point());
+    let error = refused(&place.settings(&disk.label));
+    assert_eq!(error.kind, StoreErrorKind::ReadOnly, "{error}");
+    disk::unmount(&place.point());
+}
+
+#[test]
+fn nothing_is_mounted_where_nothing_is_mounted() {
+    assert!(mount::is_mounted(Path::new("/proc")).unwrap());
+    assert!(!mount::is_mounted(Path::new("/no/such/place")).unwrap());
+}

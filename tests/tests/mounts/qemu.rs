@@ -1,0 +1,56 @@
+//! The guest: QEMU with Debian's kernel, this machine's filesystem below a layer of memory, and the tests of `guest`.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use holdfast_tests::need;
+
+/// The folder that `tests/guest/build` filled.
+const GUEST: &str = "HOLDFAST_TEST_GUEST";
+
+#[test]
+fn guest_in_qemu() {
+    let folder = std::env::var_os(GUEST).map(PathBuf::from).filter(|folder| folder.join("initramfs").exists());
+    let folder = need!(
+        folder,
+        "it needs QEMU, Debian's kernel, Samba and an NFS server: `./test` gets them where apt can, or \
+         `tests/guest/build FOLDER` and HOLDFAST_TEST_GUEST=FOLDER"
+    );
+    let disk = tempfile::NamedTempFile::new().unwrap();
+    disk.as_file().set_len(32 << 20).unwrap();
+    let made = Command::new("mkfs.ext4").args(["-q", "-L", "GUESTDISK"]).arg(disk.path()).status().unwrap();
+    assert!(made.success());
+    let started = Instant::now();
+    let output = qemu(&folder, disk.path()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("test ") || line.contains("panicked")).collect();
+    println!("{}\n({} s)", lines.join("\n"), started.elapsed().as_secs());
+    assert!(text.contains("guest: exit 0"), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    let passed = text.matches(" ... ok").count();
+    assert_eq!(passed, 5, "not all tests of the guest ran:\n{text}");
+}
+
+fn qemu(folder: &std::path::Path, disk: &std::path::Path) -> Command {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("guest/inside");
+    let tests = std::env::current_exe().unwrap();
+    let words = format!(
+        "console=ttyS0 quiet panic=-1 holdfast.modules={} holdfast.script={} holdfast.tests={}",
+        folder.join("modules").display(),
+        here.display(),
+        tests.display()
+    );
+    // A guest that hangs is ended by `timeout`, which ends with this process too.
+    let mut command = Command::new("timeout");
+    command.args(["240", "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024"]);
+    command.args(["-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio", "-append", &words]);
+    command.arg("-kernel").arg(folder.join("vmlinuz"));
+    command.arg("-initrd").arg(folder.join("initramfs"));
+    command.args(["-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"]);
+    command.args(["-device", "virtio-9p-pci,fsdev=root,mount_tag=root", "-device", "qemu-xhci"]);
+    command.arg("-drive");
+    command.arg(format!("if=none,id=stick,format=raw,file={}", disk.display()));
+    command.args(["-device", "usb-storage,drive=stick"]);
+    command.stdin(Stdio::null());
+    command
+}

@@ -24,6 +24,7 @@ mod read;
 mod removal;
 mod repair;
 mod restore;
+mod room;
 mod snapshots;
 #[cfg(test)]
 mod testing;

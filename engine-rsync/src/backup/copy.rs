@@ -188,7 +188,14 @@ fn read_small(file: &File, size: u64, piece: &mut Vec<u8>) -> io::Result<bool> {
                 piece.truncate(filled);
                 return Ok(true);
             }
-            Ok(read) => filled += read,
+            Ok(read) => {
+                filled += read;
+                // All that it had, and room for more: that it has more now would show in its time.
+                if filled as u64 == size {
+                    piece.truncate(filled);
+                    return Ok(true);
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

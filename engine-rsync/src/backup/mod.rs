@@ -31,6 +31,7 @@ use fstree::{Names, Walk, WalkOptions};
 use crate::RsyncEngine;
 use crate::error::{Error, Result};
 use crate::lock::Lock;
+use crate::room::RoomyStore;
 use before::Base;
 use counters::Counters;
 use groups::Groups;
@@ -78,9 +79,15 @@ fn dry(engine: &RsyncEngine, request: &BackupRequest, progress: &dyn Progress) -
 }
 
 fn wet(engine: &RsyncEngine, request: &BackupRequest, progress: &dyn Progress) -> Result<BackupReport> {
+    // Before anything is written, a lock too.
+    crate::layout::check_marker(engine)?;
     let lock = Lock::take(engine, progress)?;
     let plan = Plan::make(engine, engine.store(), request, progress)?;
-    let store = engine.store();
+    let roomy = plan.roomy(engine);
+    let store: &dyn FileStore = match &roomy {
+        Some(roomy) => roomy,
+        None => engine.store(),
+    };
     let walk = start(store, request, progress)?;
     let pending = plan.begin_manifest(store, engine, request, walk.includes())?;
     let context = Context {
@@ -89,7 +96,13 @@ fn wet(engine: &RsyncEngine, request: &BackupRequest, progress: &dyn Progress) -
         ledger: Ledger::new(Some(pending)),
         ..Context::new(store, plan.base.as_ref(), request, progress)
     };
-    walk_all(&context, walk, Some(&plan.building), request)?;
+    let walked = walk_all(&context, walk, Some(&plan.building), request);
+    for name in roomy.iter().flat_map(RoomyStore::take_removed) {
+        progress.event(Event::Notice(&format!(
+            "the destination was full: snapshot {name} was removed"
+        )));
+    }
+    walked?;
     let Context { ledger, counters, .. } = context;
     let mut report = counters.into_report();
     if report.files.total() + report.dirs.total() + report.others.total() == 0 {

@@ -2,8 +2,9 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use engine_api::{BackupRequest, Event, FileStore, Folder, Progress, SnapshotId, Timestamp};
+use engine_api::{BackupRequest, Event, FileCapabilities, FileStore, Folder, Progress, SnapshotId, Timestamp};
 
 use super::before::Base;
 use crate::RsyncEngine;
@@ -11,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::layout::{self, BUILDING};
 use crate::manifest::place::Pending;
 use crate::manifest::{About, ManifestError, place};
+use crate::room::RoomyStore;
 use crate::{prune, removal, snapshots};
 
 /// Everything that is fixed before the walk begins.
@@ -58,6 +60,13 @@ impl Plan {
         })
     }
 
+    /// The store as the backup writes to it: one that makes room for itself, unless the settings forbid it.
+    pub fn roomy(&self, engine: &RsyncEngine) -> Option<RoomyStore> {
+        let protected = self.base.as_ref().map(|base| base.id().0);
+        let store = || RoomyStore::new(Arc::clone(engine.shared_store()), engine.zone().clone(), protected);
+        engine.settings().make_room.then(store)
+    }
+
     pub fn begin_manifest<'a>(
         &self,
         store: &'a dyn FileStore,
@@ -99,7 +108,10 @@ pub fn base(engine: &RsyncEngine, store: &dyn FileStore, request: &BackupRequest
 
 /// Refuses a place that cannot hold hard-linked snapshots.
 fn check_place(store: &dyn FileStore) -> Result<()> {
-    let can = store.capabilities();
+    check_capabilities(store.location(), store.capabilities())
+}
+
+pub(super) fn check_capabilities(location: &str, can: &FileCapabilities) -> Result<()> {
     let lacks = [
         (can.hard_links, "hard links"),
         (can.symlinks, "symbolic links"),
@@ -114,7 +126,7 @@ fn check_place(store: &dyn FileStore) -> Result<()> {
         return Ok(());
     }
     Err(Error::Incapable {
-        location: store.location().to_owned(),
+        location: location.to_owned(),
         lacks: lacks.join(" and no "),
     })
 }

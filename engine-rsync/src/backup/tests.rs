@@ -1,4 +1,3 @@
-mod bench;
 mod faults;
 mod script;
 
@@ -87,8 +86,12 @@ impl Bench {
 
     /// Both our own comparison and rsync find no difference.
     fn assert_same(&self, tree: &Path) {
+        self.assert_same_but(tree, true);
+    }
+
+    fn assert_same_but(&self, tree: &Path, holes: bool) {
         let options = CompareOptions {
-            holes: true,
+            holes,
             ..CompareOptions::default()
         };
         assert_eq!(

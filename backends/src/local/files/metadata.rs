@@ -40,6 +40,12 @@ impl<'a> Carrier<'a> {
         }
     }
 
+    /// Whether an open file has that owner already: to ask costs less than to set.
+    fn is_owned_by(&self, uid: u32, gid: u32) -> bool {
+        let Self::Open(fd) = self else { return false };
+        fstat(fd).is_ok_and(|stat| (stat.st_uid, stat.st_gid) == (uid, gid))
+    }
+
     fn set_owner(&self, uid: u32, gid: u32) -> Result<(), Errno> {
         let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
         match self {
@@ -83,6 +89,7 @@ pub(super) fn set(
 ) {
     let mut lend = true;
     if let Some((uid, gid)) = metadata.owner
+        && !carrier.is_owned_by(uid, gid)
         && let Err(errno) = carrier.set_owner(uid, gid)
     {
         lend = false;

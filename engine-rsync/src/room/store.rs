@@ -1,0 +1,96 @@
+//! The store: every method that writes may find the place full.
+
+use std::ops::ControlFlow;
+
+use engine_api::{
+    EntryKind, FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, Space, StoreError, StoredFile, Xattr,
+};
+
+use super::RoomyStore;
+use super::file::RoomyFile;
+
+#[deny(clippy::missing_trait_methods)]
+impl FileStore for RoomyStore {
+    fn location(&self) -> &str {
+        self.room.store.location()
+    }
+
+    fn capabilities(&self) -> &FileCapabilities {
+        self.room.store.capabilities()
+    }
+
+    fn root(&self) -> Folder {
+        self.room.store.root()
+    }
+
+    fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
+        self.room.store.stat(folder, name)
+    }
+
+    fn list(&self, folder: &Folder, each: &mut dyn FnMut(Listed<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {
+        self.room.store.list(folder, each)
+    }
+
+    fn read_link(&self, folder: &Folder, name: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.room.store.read_link(folder, name)
+    }
+
+    fn xattrs(&self, folder: &Folder, name: &[u8]) -> Result<Vec<Xattr>, StoreError> {
+        self.room.store.xattrs(folder, name)
+    }
+
+    fn make_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
+        self.room.with_room(|| self.room.store.make_folder(folder, name))
+    }
+
+    fn create(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
+        let file = self.room.with_room(|| self.room.store.create(folder, name))?;
+        Ok(Box::new(RoomyFile::new(file, &self.room)))
+    }
+
+    fn open(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
+        self.room.store.open(folder, name)
+    }
+
+    fn symlink(&self, folder: &Folder, name: &[u8], points_to: &[u8]) -> Result<(), StoreError> {
+        self.room.with_room(|| self.room.store.symlink(folder, name, points_to))
+    }
+
+    fn hard_link(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
+        self.room.with_room(|| self.room.store.hard_link(from, to))
+    }
+
+    fn make_node(&self, folder: &Folder, name: &[u8], kind: EntryKind, rdev: u64) -> Result<(), StoreError> {
+        self.room
+            .with_room(|| self.room.store.make_node(folder, name, kind, rdev))
+    }
+
+    fn rename(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
+        self.room.with_room(|| self.room.store.rename(from, to))
+    }
+
+    fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
+        self.room.store.remove(folder, name)
+    }
+
+    fn remove_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
+        self.room.store.remove_folder(folder, name)
+    }
+
+    fn set_metadata(&self, folder: &Folder, name: &[u8], metadata: &NewMetadata<'_>) -> Vec<StoreError> {
+        self.room.store.set_metadata(folder, name, metadata)
+    }
+
+    fn sync_folder(&self, folder: &Folder) -> Result<(), StoreError> {
+        self.room.store.sync_folder(folder)
+    }
+
+    // What could not be written by then is lost: to try again would be to believe that it is there.
+    fn sync(&self) -> Result<(), StoreError> {
+        self.room.store.sync()
+    }
+
+    fn space(&self) -> Result<Option<Space>, StoreError> {
+        self.room.store.space()
+    }
+}

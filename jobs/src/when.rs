@@ -8,11 +8,13 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::text;
 
+mod duplicity;
+
 /// The snapshot that `text` names among those of `filter`; `latest` and `None` mean the newest.
 ///
 /// A text of eight or more hexadecimal digits is a snapshot's id if one begins so, whichever machine or job made it.
 /// Otherwise it is a moment, and the newest snapshot of that moment or before is meant; a day means its end. What is no
-/// moment is an id again.
+/// moment is an id again. Of a backup in duplicity's format a moment is read as duplicity reads it, if it does.
 ///
 /// # Errors
 /// When nothing fits.
@@ -37,7 +39,12 @@ pub fn find(
             return engine.resolve(&id, &any);
         }
     }
-    match moment(text, Timestamp::now(), &context.zone) {
+    let now = Timestamp::now();
+    let own = match engine.describe().name {
+        "duplicity" => duplicity::moment(text, now, &context.zone),
+        _ => None,
+    };
+    match own.or_else(|| moment(text, now, &context.zone)) {
         Some(moment) => at(engine, context, filter, moment, progress),
         None if hexadecimal => engine.resolve(&id, &any),
         None => Err(Error::When { text: text.to_owned() }.into()),

@@ -12,6 +12,7 @@ pub mod mount;
 pub mod rest;
 pub mod s3;
 mod secret;
+pub mod webdav;
 pub mod sftp;
 
 pub use secret::Secret;

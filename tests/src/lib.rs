@@ -1,6 +1,7 @@
 //! What Holdfast's end-to-end suites share: the real restic, the engine, storages that fail on purpose, and data to
 //! save and to compare.
 
+pub mod apache;
 pub mod corpus;
 pub mod duplicity;
 pub mod faults;

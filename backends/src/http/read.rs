@@ -16,8 +16,11 @@ impl Answer {
             offset,
             length: buffer.len() as u64,
         };
+        // Some servers send a part and call it the whole.
+        let is_part = self.header("content-range").is_some();
         match self.status {
             206 => self.part(range, buffer),
+            200 if is_part => self.part(range, buffer),
             200 => self.whole(range, buffer),
             416 => Err(Failure::Short {
                 found: self.total(),

@@ -122,13 +122,13 @@ fn nonsense(error: quick_xml::Error) -> Failure {
     }
 }
 
-/// The texts of the elements at these paths, of the first of each; a document that cannot be read has none.
+/// The texts of the elements whose paths end so, of the first of each; a document that cannot be read has none.
 pub(crate) fn texts<const N: usize>(document: &str, paths: [&str; N]) -> [String; N] {
     let mut found = [const { String::new() }; N];
     let _ = walk(document.as_bytes(), |node| {
         if let Node::End(path, text) = node {
             for (wanted, slot) in paths.iter().zip(&mut found) {
-                if *wanted == path && slot.is_empty() {
+                if path.ends_with(wanted) && slot.is_empty() {
                     text.trim().clone_into(slot);
                 }
             }

@@ -36,7 +36,7 @@ fn begin(s3: &S3, name: &[u8]) -> Result<String, Failure> {
         request
     };
     let text = request.send()?.text();
-    let [id] = xml::texts(&text, ["/InitiateMultipartUploadResult/UploadId"]);
+    let [id] = xml::texts(&text, ["/UploadId"]);
     if id.is_empty() {
         return Err(Failure::Nonsense("the server gave the upload no name".to_owned()));
     }

@@ -4,6 +4,7 @@ mod common;
 mod network;
 mod rest;
 mod s3;
+mod webdav;
 
 /// A file that nobody lists is a suite that nobody runs.
 #[test]

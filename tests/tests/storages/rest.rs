@@ -143,6 +143,10 @@ fn rclone_keeps_the_contract() {
             "readers never see half an object",
             "rclone's server replaces an object byte by byte",
         ),
+        (
+            "many writers and a listing go together",
+            "rclone's server lists what is still being uploaded",
+        ),
     ];
     conforms_without(&renamed(&at(server.address)), &EXCLUSIVE, &broken);
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use engine_api::{BackupRequest, Event, Progress, Selection};
+use engine_api::{BackupRequest, Engine, Event, Progress, Selection};
 use engine_duplicity::{BackupMode, DuplicityEngine, Settings};
 
 struct Listener;
@@ -58,10 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         dry_run: has("dry-run"),
         estimate: false,
     };
-    let report = engine.make(&request, &Listener);
-    match report {
-        Ok(report) => println!("{report:#?}"),
-        Err(error) => return Err(engine_api::Error::from(error).chain().into()),
-    }
+    let report = engine.backup(&request, &Listener).map_err(|error| error.chain())?;
+    println!("{report:#?}");
     Ok(())
 }

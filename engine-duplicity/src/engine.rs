@@ -56,7 +56,11 @@ impl DuplicityEngine {
         let settings = &self.settings;
         // There is no archive folder before the first backup of this machine.
         let archive = settings.archive.as_deref().filter(|folder| folder.is_dir());
-        settings.temp.as_deref().or(archive).unwrap_or_else(|| Path::new("/var/tmp"))
+        settings
+            .temp
+            .as_deref()
+            .or(archive)
+            .unwrap_or_else(|| Path::new("/var/tmp"))
     }
 
     /// Whether no set was ever begun there.

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine_api::{EntryKind, Metadata, Timestamp};
+use engine_api::{EntryKind, Metadata};
 
 use crate::format::Extras;
 use crate::tar::Header;
@@ -25,7 +25,7 @@ pub(crate) fn metadata(header: &Header, extras: &Extras, size: Option<u64>) -> M
         group: name(&header.group),
         mtime,
         atime: extras.atime.unwrap_or(mtime),
-        ctime: extras.ctime.unwrap_or(Timestamp::default()),
+        ctime: extras.ctime.unwrap_or_default(),
         size: if header.kind == EntryKind::File {
             size.or(extras.size).unwrap_or(0)
         } else {

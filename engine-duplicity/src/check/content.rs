@@ -55,7 +55,7 @@ pub(super) fn read(
 }
 
 /// What a set's volumes say beside what its signature file says.
-fn one_set(
+pub(super) fn one_set(
     source: Source<'_>,
     set: &Set,
     plan: &SetPlan,

@@ -104,3 +104,6 @@ fn note(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,8 +23,6 @@ pub struct Extras {
     pub size: Option<u64>,
     /// `HOLDFAST.inode`: device, inode and number of hard links, decimal with blanks between.
     pub inode: Option<Inode>,
-    /// `HOLDFAST.sparse`: whether the file has holes; `1` where it has.
-    pub sparse: bool,
     /// `HOLDFAST.sha256`: of a file's whole content, in hexadecimal.
     pub sha256: Option<[u8; 32]>,
     /// `SCHILY.xattr.NAME`: extended attributes and ACLs, sorted by name.
@@ -64,7 +62,6 @@ impl Extras {
                 b"HOLDFAST.ctime" => extras.ctime = parse_time(value),
                 b"HOLDFAST.size" => extras.size = number(value),
                 b"HOLDFAST.inode" => extras.inode = Inode::parse(value),
-                b"HOLDFAST.sparse" => extras.sparse = value == b"1",
                 b"HOLDFAST.sha256" => extras.sha256 = digest(value),
                 _ => {}
             }
@@ -86,7 +83,6 @@ impl Extras {
         add("size", self.size.map(|size| size.to_string()));
         let inode = |inode: Inode| format!("{} {} {}", inode.device, inode.number, inode.links);
         add("inode", self.inode.map(inode));
-        add("sparse", self.sparse.then(|| "1".to_owned()));
         let hex = |digest: [u8; 32]| super::quote::hex(&digest);
         add("sha256", self.sha256.map(hex));
         let xattr = |xattr: &Xattr| ([XATTR, xattr.name.as_bytes()].concat(), xattr.value.clone());
@@ -188,7 +184,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            seconds in -(1_i64 << 62)..1 << 62, nanos in 0..1_000_000_000_u32, size: Option<u64>, sparse: bool,
+            seconds in -(1_i64 << 62)..1 << 62, nanos in 0..1_000_000_000_u32, size: Option<u64>,
             inode: Option<(u64, u64, u64)>, sha256: Option<[u8; 32]>,
             xattrs in prop::collection::btree_map("[a-z.]{1,9}", prop::collection::vec(any::<u8>(), 0..9), 0..4),
         ) {
@@ -199,7 +195,6 @@ mod tests {
                 ctime: None,
                 size,
                 inode: inode.map(|(device, number, links)| Inode { device, number, links }),
-                sparse,
                 sha256,
                 xattrs: xattrs.into_iter().map(|(name, value)| Xattr { name: name.into(), value }).collect(),
             };

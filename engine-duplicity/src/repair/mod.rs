@@ -108,3 +108,6 @@ fn note_damage(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -152,7 +152,7 @@ struct Output<'e> {
 
 enum Wrap<'e> {
     Plain(BufWriter<File>),
-    Gzip(GzEncoder<BufWriter<File>>),
+    Gzip(Box<GzEncoder<BufWriter<File>>>),
     Sealed(Box<dyn Seal + 'e>),
 }
 
@@ -162,7 +162,7 @@ impl<'e> Output<'e> {
         let cipher = engine.settings().encryption.as_deref();
         let to = match (container, cipher) {
             (Container::OpenPgp, Some(cipher)) => Wrap::Sealed(cipher.seal(Box::new(plain)).map_err(failed(engine))?),
-            (Container::Gzip, _) => Wrap::Gzip(GzEncoder::new(plain, Compression::default())),
+            (Container::Gzip, _) => Wrap::Gzip(Box::new(GzEncoder::new(plain, Compression::default()))),
             _ => Wrap::Plain(plain),
         };
         Ok(Self { engine, to, len: 0 })

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use engine_api::{Change, EntryKind, Metadata, Overwrite};
+use engine_api::{Change, EntryKind, Event, Metadata, Overwrite};
 
 use super::folders::{Folders, Link};
 use super::pool::Pool;
@@ -58,7 +58,8 @@ impl Driver<'_, '_> {
     fn notices(&mut self, merge: &mut Merge<'_, '_>) {
         for notice in merge.notices() {
             match notice {
-                Notice::Gap(why) => self.context.counters.failed(Path::new(""), "read a volume", &why),
+                // What it cost is told path by path; a later set may have saved all of it anew.
+                Notice::Gap(why) => self.context.progress.event(Event::Notice(&why)),
                 Notice::Doubt(doubt) => {
                     self.folders.spare_extra();
                     let cause = format!(

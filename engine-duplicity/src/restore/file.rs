@@ -99,7 +99,16 @@ impl Writing<'_, '_> {
             Piece::End if !update => {
                 self.check(&content);
                 self.metadata.size = first.len() as u64;
-                self.pool.send(Job::Whole(self.path, Box::new(self.metadata), first));
+                if self.is_there() {
+                    self.context.counters.bytes(0, self.metadata.size);
+                    let (context, size) = (self.context, self.metadata.size);
+                    context
+                        .counters
+                        .finished(&self.path, EntryKind::File, Change::Unchanged, size);
+                    self.pool.send(Job::Right(self.path, Box::new(self.metadata)));
+                } else {
+                    self.pool.send(Job::Whole(self.path, Box::new(self.metadata), first));
+                }
                 Ok(())
             }
             second => self.pieces(content, first, second, update),
@@ -157,6 +166,12 @@ impl Writing<'_, '_> {
         let _ = open.end.set(self.metadata);
         Open::let_go(context, open);
         Ok(())
+    }
+
+    /// Whether what is at the target looks right, now that the length is known.
+    fn is_there(&self) -> bool {
+        let decision = decide(self.context, &self.path, self.metadata.mtime, Some(self.metadata.size));
+        decision.is_ok_and(|decision| decision == Decision::Right)
     }
 
     fn hash(&mut self, data: &[u8]) {

@@ -143,3 +143,6 @@ fn tell_totals(found: &Found, wanted: &Wanted, progress: &dyn Progress) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ pub(super) struct Message<'a> {
 
 /// What is in the encrypted packet, compressed or not.
 enum Inner<'a> {
-    Plain(Envelope<Sink<'a>>),
+    Plain(Box<Envelope<Sink<'a>>>),
     Deflated(Box<DeflateEncoder<Envelope<Sink<'a>>>>),
 }
 
@@ -36,7 +36,7 @@ pub(super) fn begin<'a>(with: &'a OpenPgp, mut to: Sink<'a>) -> io::Result<Messa
         envelope.write_all(&[0xa3, 1])?;
         Inner::Deflated(Box::new(DeflateEncoder::new(envelope, Compression::default())))
     } else {
-        Inner::Plain(envelope)
+        Inner::Plain(Box::new(envelope))
     };
     let signing = match &with.signer {
         Some(signer) => Some((signer, signer.begin(&mut inner)?)),
@@ -69,7 +69,7 @@ impl Seal for Message<'_> {
             signer.finish(hasher, &mut inner)?;
         }
         let envelope = match inner {
-            Inner::Plain(envelope) => envelope,
+            Inner::Plain(envelope) => *envelope,
             Inner::Deflated(encoder) => encoder.finish()?,
         };
         envelope.finish()?.flush()

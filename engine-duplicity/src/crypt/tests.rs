@@ -18,7 +18,7 @@ fn content(len: usize) -> Vec<u8> {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        if at / 1000 % 2 == 0 {
+        if (at / 1000).is_multiple_of(2) {
             b'a'
         } else {
             state.to_le_bytes()[3]

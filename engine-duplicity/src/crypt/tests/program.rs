@@ -1,6 +1,7 @@
 //! The program GnuPG, with keys of its own in a folder of its own.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -24,7 +25,12 @@ impl Gpg {
             println!("skipped: the program gpg is not installed");
             return None;
         }
-        let home = tempfile::Builder::new().prefix("gpg").tempdir().unwrap();
+        let only_ours = fs::Permissions::from_mode(0o700);
+        let home = tempfile::Builder::new()
+            .prefix("gpg")
+            .permissions(only_ours)
+            .tempdir()
+            .unwrap();
         fs::write(
             home.path().join("gpg.conf"),
             "batch\nno-tty\nyes\ntrust-model always\npinentry-mode loopback\n",

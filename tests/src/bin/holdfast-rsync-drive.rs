@@ -1,0 +1,55 @@
+//! One operation of the rsync engine in a process of its own, for tests that kill it or measure its memory.
+//!
+//! `holdfast-rsync-drive DESTINATION OPERATION [ARGUMENT…]`; ends with a line `peak N` of kibibytes.
+
+use std::path::Path;
+
+use engine_api::{Engine, ForgetRequest, Silent, SnapshotFilter, Timestamp};
+use holdfast_tests::rsync::Place;
+
+fn main() {
+    // As the program does it.
+    platform::return_large_buffers();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [destination, operation, more @ ..] = arguments.as_slice() else {
+        panic!("usage: holdfast-rsync-drive DESTINATION OPERATION [ARGUMENT…]");
+    };
+    run(&Place::open(Path::new(destination)), operation, more);
+    println!("peak {}", peak());
+}
+
+fn run(place: &Place, operation: &str, more: &[String]) {
+    match (operation, more) {
+        ("open", _) => {}
+        ("backup", [path, seconds]) => {
+            let time = Timestamp {
+                seconds: seconds.parse().unwrap(),
+                nanos: 0,
+            };
+            place.backup(Path::new(path), time);
+        }
+        ("forget", [name]) => {
+            let request = ForgetRequest {
+                filter: SnapshotFilter::default(),
+                group_by: engine_api::retention::GroupBy::default(),
+                keep: engine_api::retention::Keep::default(),
+                ids: vec![name.clone()],
+                dry_run: false,
+            };
+            place.engine.forget(&request, &Silent).unwrap();
+        }
+        ("restore", [target]) => {
+            let newest = place.snapshots().pop().unwrap();
+            place.restore(&newest.id, Path::new(target));
+        }
+        ("check", _) => place.check(),
+        other => panic!("there is no operation {other:?}"),
+    }
+}
+
+/// The most memory that this process has had resident, in KiB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}

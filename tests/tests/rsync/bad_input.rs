@@ -1,0 +1,358 @@
+//! Destinations that are full, read-only, gone, poor or somebody else's, clocks that are wrong, and files that change
+//! while they are saved.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use engine_api::{Engine, ErrorKind, StoreErrorKind, Timestamp};
+use engine_rsync::RsyncEngine;
+use holdfast_tests::corpus::{self, Random};
+use holdfast_tests::need;
+use holdfast_tests::rsync::{Place, backup_of, local, settings};
+
+use crate::common::Bench;
+
+/// A filesystem of its own, mounted for one test.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn attempt(command: &mut Command, path: &Path) -> Option<Self> {
+        fs::create_dir_all(path).unwrap();
+        let mounted = command.arg(path).output();
+        mounted
+            .is_ok_and(|output| output.status.success())
+            .then(|| Self(path.to_owned()))
+    }
+
+    /// In memory; `None` where this user may not mount.
+    fn memory(path: &Path, size: &str) -> Option<Self> {
+        let option = format!("size={size}");
+        Self::attempt(
+            Command::new("mount").args(["-t", "tmpfs", "-o", &option, "holdfast-test"]),
+            path,
+        )
+    }
+
+    /// An image made by `mkfs`, mounted through a loop device.
+    fn image(path: &Path, size: u64, mkfs: &[&str], options: &str) -> Option<Self> {
+        let image = path.with_extension("image");
+        fs::File::create(&image).unwrap().set_len(size).unwrap();
+        let (program, arguments) = mkfs.split_first().unwrap();
+        let made = Command::new(program).args(arguments).arg(&image).output();
+        made.ok().filter(|output| output.status.success())?;
+        Self::attempt(Command::new("mount").args(["-o", options]).arg(&image), path)
+    }
+
+    fn remount(&self, options: &str) {
+        let mut command = Command::new("mount");
+        let status = command
+            .args(["-o", &format!("remount,{options}")])
+            .arg(&self.0)
+            .status();
+        assert!(status.unwrap().success());
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").args(["-l"]).arg(&self.0).output();
+    }
+}
+
+const NO_MOUNT: &str = "this user may not mount a filesystem, or it cannot be made here";
+
+fn mark(bench: &Bench) {
+    fs::write(bench.destination.join("backup.marker"), "").unwrap();
+}
+
+fn refusal(bench: &Bench) -> engine_api::Error {
+    bench.open().try_backup(&bench.tree, bench.tick()).unwrap_err()
+}
+
+#[test]
+fn no_marker_no_backup() {
+    let bench = Bench::with_plain_tree(1);
+    fs::remove_file(bench.destination.join("backup.marker")).unwrap();
+    let error = refusal(&bench);
+    let text = format!("{} {}", error.chain(), error.hint().unwrap_or_default());
+    assert!(text.contains("backup.marker"), "{text}");
+    assert_eq!(
+        fs::read_dir(&bench.destination).unwrap().count(),
+        0,
+        "nothing was written"
+    );
+}
+
+/// Old snapshots make room, as few as are needed, and never the last.
+#[test]
+fn a_full_disk() {
+    let bench = Bench::new();
+    let _mount = need!(
+        Mount::image(
+            &bench.destination,
+            48 << 20,
+            &["mkfs.ext4", "-q", "-F", "-O", "^has_journal"],
+            "loop"
+        ),
+        NO_MOUNT
+    );
+    mark(&bench);
+    let file = bench.tree.join("file");
+    for turn in 0..3 {
+        fs::write(&file, Random::new(turn).noise(12 << 20)).unwrap();
+        bench.backup();
+    }
+    let first = bench.names();
+    fs::write(&file, Random::new(10).noise(12 << 20)).unwrap();
+    let report = bench.open().try_backup(&bench.tree, bench.tick());
+    let report = report.unwrap_or_else(|error| panic!("{}", error.chain()));
+    let names = bench.names();
+    assert!(names.contains(&report.snapshot.clone().unwrap().0));
+    assert!(names.contains(&first[2]) && !names.contains(&first[0]), "{names:?}");
+    bench.assert_is_tree(&report.snapshot.unwrap());
+    bench.open().check();
+    // More than there is room for, whatever goes: the last good one stays.
+    let seals = bench.seals();
+    let newest = bench.names().pop().unwrap();
+    fs::write(bench.tree.join("larger"), Random::new(11).noise(60 << 20)).unwrap();
+    let error = refusal(&bench);
+    let text = format!("{} {}", error.chain(), error.hint().unwrap_or_default());
+    assert!(text.contains("room") || text.contains("space"), "{text}");
+    let seals = seals.into_iter().filter(|(name, _)| *name == newest).collect();
+    bench.assert_sealed(&seals, "full");
+    fs::remove_file(bench.tree.join("larger")).unwrap();
+    let id = bench.backup();
+    bench.assert_is_tree(&id);
+    bench.open().check();
+}
+
+#[test]
+fn a_read_only_destination() {
+    let bench = Bench::with_plain_tree(1);
+    let mount = need!(Mount::memory(&bench.destination, "40m"), NO_MOUNT);
+    mark(&bench);
+    let id = bench.backup();
+    mount.remount("ro");
+    let error = refusal(&bench);
+    assert_eq!(error.kind(), ErrorKind::Storage, "{}", error.chain());
+    assert!(error.hint().unwrap().contains("writable"), "{:?}", error.hint());
+    // What needs no writing goes on.
+    assert_eq!(bench.open().snapshots().len(), 1);
+    bench.assert_restores(&id, &bench.picture());
+    bench.open().check();
+}
+
+#[test]
+fn a_destination_that_vanishes() {
+    let bench = Bench::with_plain_tree(1);
+    fs::remove_file(bench.destination.join("backup.marker")).unwrap();
+    let mount = need!(Mount::memory(&bench.destination, "100m"), NO_MOUNT);
+    mark(&bench);
+    let place = bench.open();
+    place.backup(&bench.tree, bench.tick());
+    drop(mount);
+    let error = place.try_backup(&bench.tree, bench.tick()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Storage, "{}", error.chain());
+    assert_eq!(fs::read_dir(&bench.destination).unwrap().count(), 0);
+    // What is below the mount point is not taken for the place.
+    let error = refusal(&bench);
+    assert!(error.chain().contains("backup.marker") || error.hint().unwrap().contains("marker"));
+}
+
+/// FAT has no links of any kind: it is refused in a sentence, and nothing is left there.
+#[test]
+fn a_place_without_links() {
+    let bench = Bench::with_plain_tree(1);
+    let _mount = need!(
+        Mount::image(&bench.destination, 40 << 20, &["mkfs.vfat"], "loop"),
+        NO_MOUNT
+    );
+    mark(&bench);
+    let error = refusal(&bench);
+    assert!(error.chain().contains("links"), "{}", error.chain());
+    let left: Vec<_> = fs::read_dir(&bench.destination)
+        .unwrap()
+        .map(|item| item.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "backup.marker")
+        .collect();
+    assert!(left.is_empty() || left == [".holdfast"], "{left:?}");
+}
+
+/// Two names that are one there: the second is told as a problem, and the first is not overwritten.
+#[test]
+fn a_place_that_ignores_case() {
+    let bench = Bench::new();
+    let _mount = need!(
+        Mount::image(
+            &bench.destination,
+            40 << 20,
+            &["mkfs.ext4", "-q", "-F", "-O", "casefold", "-E", "encoding=utf8"],
+            "loop"
+        ),
+        NO_MOUNT
+    );
+    mark(&bench);
+    let folding = Command::new("chattr").arg("+F").arg(&bench.destination).output();
+    if !folding.is_ok_and(|output| output.status.success()) {
+        // Only an empty folder can be made so.
+        fs::remove_file(bench.destination.join("backup.marker")).unwrap();
+        let _ = fs::remove_dir(bench.destination.join("lost+found"));
+        let again = Command::new("chattr").arg("+F").arg(&bench.destination).output();
+        need!(
+            again.ok().filter(|output| output.status.success()),
+            "the kernel knows no casefold"
+        );
+        mark(&bench);
+    }
+    fs::write(bench.tree.join("Name"), "the first").unwrap();
+    fs::write(bench.tree.join("name"), "the other one").unwrap();
+    fs::write(bench.tree.join("else"), "x").unwrap();
+    let report = bench.open().try_backup(&bench.tree, bench.tick());
+    match report {
+        Err(error) => assert!(error.chain().contains("case"), "{}", error.chain()),
+        Ok(report) => {
+            assert_eq!(report.problems.count, 1, "{:?}", report.problems);
+            let stored = bench.stored(&report.snapshot.unwrap().0);
+            assert_eq!(fs::read(stored.join("Name")).unwrap(), b"the first");
+            bench.open().check();
+        }
+    }
+}
+
+#[test]
+fn two_runs_at_once() {
+    let bench = Bench::with_plain_tree(1);
+    fs::write(bench.tree.join("large"), Random::new(1).noise(40 << 20)).unwrap();
+    let (one, other) = (bench.tick(), bench.tick());
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let (destination, tree) = (bench.destination.clone(), bench.tree.clone());
+        let begin = |time: Timestamp| {
+            let (destination, tree) = (destination.clone(), tree.clone());
+            scope.spawn(move || Place::open(&destination).try_backup(&tree, time))
+        };
+        let threads = [begin(one), begin(other)];
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let good = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert!(good >= 1);
+    for outcome in outcomes {
+        if let Err(error) = outcome {
+            assert_eq!(error.kind(), ErrorKind::Locked, "{}", error.chain());
+        }
+    }
+    assert_eq!(bench.open().snapshots().len(), good);
+    bench.open().check();
+}
+
+/// Clocks of the past and of a far future: snapshots keep their order and none is overwritten.
+#[test]
+fn a_clock_that_is_far_off() {
+    let bench = Bench::with_plain_tree(1);
+    let first = bench.backup();
+    let seals = bench.seals();
+    for seconds in [0, 4_000_000_000, 10] {
+        corpus::edit_plain_tree(&bench.tree, 1, 4);
+        let report = bench.open().try_backup(&bench.tree, Timestamp { seconds, nanos: 0 });
+        let id = match report {
+            Ok(report) => report.snapshot.unwrap(),
+            Err(error) => {
+                assert!(
+                    error.hint().is_some() || error.chain().contains("clock"),
+                    "{}",
+                    error.chain()
+                );
+                continue;
+            }
+        };
+        bench.assert_is_tree(&id);
+    }
+    // The same moment twice.
+    let time = bench.tick();
+    let again = bench.open().backup(&bench.tree, time).snapshot.unwrap();
+    let twice = bench.open().backup(&bench.tree, time).snapshot.unwrap();
+    assert_ne!(again, twice);
+    bench.assert_sealed(&seals, "clocks");
+    assert!(bench.names().contains(&first.0));
+    bench.open().check();
+}
+
+/// A snapshot that somebody changed: the next backup is right all the same.
+#[test]
+fn a_snapshot_that_was_tampered_with() {
+    let bench = Bench::with_plain_tree(1);
+    let first = bench.backup();
+    let stored = bench.stored(&first.0);
+    fs::write(stored.join("folder-000/file-00000"), "other").unwrap();
+    fs::remove_file(stored.join("folder-000/file-00001")).unwrap();
+    fs::remove_file(stored.join("folder-000/file-00002")).unwrap();
+    fs::create_dir(stored.join("folder-000/file-00002")).unwrap();
+    fs::remove_dir_all(stored.join("folder-001")).unwrap();
+    std::os::unix::fs::symlink("/etc", stored.join("folder-001")).unwrap();
+    let report = bench.open().check_report();
+    assert!(report.errors >= 4, "{:#?}", report.findings);
+    let second = bench.backup();
+    bench.assert_is_tree(&second);
+}
+
+/// A file that is written to all the time is saved as it was at some moment, or told.
+#[test]
+fn a_file_that_changes_while_it_is_saved() {
+    let bench = Bench::new();
+    let file = bench.tree.join("busy");
+    fs::write(&file, vec![0; 8 << 20]).unwrap();
+    let stop = AtomicBool::new(false);
+    let report = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let file = fs::File::options().write(true).open(&file).unwrap();
+            let mut turn = 0_u8;
+            while !stop.load(Ordering::Relaxed) {
+                turn = turn.wrapping_add(1);
+                std::os::unix::fs::FileExt::write_all_at(&file, &[turn; 4096], 1 << 20).unwrap();
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        });
+        let report = bench.open().try_backup(&bench.tree, bench.tick());
+        stop.store(true, Ordering::Relaxed);
+        report.unwrap()
+    });
+    let told = report
+        .problems
+        .first
+        .iter()
+        .any(|problem| problem.path.ends_with("busy"));
+    assert!(told, "{:?}", report.problems);
+    // What was stored is what the manifest says, and the next run saves what it is now.
+    bench.open().check();
+    let id = bench.backup();
+    bench.assert_is_tree(&id);
+}
+
+/// The destination lies in what is saved.
+#[test]
+fn the_destination_is_left_out() {
+    let bench = Bench::with_plain_tree(1);
+    let inside = bench.tree.join("backups");
+    fs::create_dir(&inside).unwrap();
+    fs::write(inside.join("backup.marker"), "").unwrap();
+    for _ in 0..2 {
+        let engine = RsyncEngine::open(local(&inside), settings(None));
+        let report = engine
+            .backup(&backup_of(&bench.tree, bench.tick()), &engine_api::Silent)
+            .unwrap();
+        assert!(report.problems.is_empty(), "{:?}", report.problems);
+        let stored = holdfast_tests::tree::below(&inside.join(&report.snapshot.unwrap().0), &bench.tree);
+        assert!(stored.join("folder-000").is_dir());
+        let below = stored.join("backups");
+        assert!(!below.exists() || fs::read_dir(below).unwrap().count() == 0);
+    }
+}
+
+#[test]
+fn what_the_storage_says_is_not_hidden() {
+    let gone = PathBuf::from("/no/such/destination");
+    let error = backends::local::open(&gone, false).err().unwrap();
+    assert_eq!(error.kind, StoreErrorKind::NotFound);
+}

@@ -3,6 +3,7 @@
 //! A module's `open` connects, probes what the place can do, and hands over an
 //! [`engine_api::Destination`]. No storage knows which engine will use it.
 
+pub mod b2;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod http;

@@ -2,6 +2,7 @@
 //! save and to compare.
 
 pub mod apache;
+pub mod b2;
 pub mod corpus;
 pub mod duplicity;
 pub mod faults;
@@ -13,4 +14,5 @@ pub mod rsync;
 pub mod seal;
 pub mod server;
 pub mod skip;
+pub mod sshd;
 pub mod tree;

@@ -1,0 +1,167 @@
+//! The engines over SFTP, and the programs they are compatible with.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use engine_api::{BackupReport, Engine, Silent, SnapshotRef, Timestamp};
+use engine_rsync::{Marker, RsyncEngine};
+use holdfast_tests::holdfast::{Repository, backup_of, restore_to, settings};
+use holdfast_tests::restic::{self, PASSWORD, Restic};
+use holdfast_tests::seal::cheapen;
+use holdfast_tests::sshd::Sshd;
+use holdfast_tests::tree::{Compare, assert_same, below, picture};
+use holdfast_tests::{corpus, need};
+
+use crate::common::{NO_SERVER, open};
+
+#[test]
+fn restic_reads_what_holdfast_wrote_over_sftp_and_goes_on_with_it() {
+    let server = need!(Sshd::start(), NO_SERVER);
+    let program = need!(restic::newest(), "restic is not installed");
+    let (tree, place) = (server.folder().join("tree"), server.folder().join("repository"));
+    corpus::plain_tree(&tree, 1, 150, 60_000);
+    let saved = picture(&tree);
+    let destination = open(&server, &place);
+    engine_restic::ResticEngine::init(Arc::clone(&destination.blobs), settings(PASSWORD)).unwrap();
+    cheapen(&place, PASSWORD);
+    let repository = Repository::on(Arc::clone(&destination.blobs)).unwrap();
+    let first = repository.backup(&[&tree]).snapshot.unwrap();
+    repository.check();
+    // By its path, and by its own SFTP to the same server.
+    let by_path = Restic::new(&program, &place);
+    by_path.check();
+    assert_eq!(by_path.snapshots(), [first.0.clone()]);
+    let known = server.settings(&place).known_hosts;
+    let command = format!(
+        "ssh -p {} -i {} -o UserKnownHostsFile={} root@127.0.0.1 -s sftp",
+        server.address().port(),
+        server.client_key().display(),
+        known.display()
+    );
+    let address = PathBuf::from(format!("sftp:root@127.0.0.1:{}", place.display()));
+    let by_sftp = Restic::new(&program, &address);
+    let option = format!("sftp.command={command}");
+    corpus::edit_plain_tree(&tree, 2, 4);
+    by_sftp.run(&["-o".as_ref(), option.as_ref(), "backup".as_ref(), tree.as_os_str()]);
+    assert_eq!(repository.snapshots().len(), 2);
+    repository.keep_last(1).unwrap();
+    repository.prune().unwrap();
+    repository.check();
+    by_path.check();
+    let target = server.folder().join("restored");
+    repository.restore(SnapshotRef::Latest, &target);
+    assert_same(&picture(&tree), &picture(&below(&target, &tree)), Compare::default());
+    assert_ne!(saved.len(), 0);
+}
+
+/// The engine of plain trees on a server.
+struct Plain {
+    server: Sshd,
+    tree: PathBuf,
+    place: PathBuf,
+    day: i64,
+}
+
+impl Plain {
+    fn start() -> Option<Self> {
+        let server = Sshd::start()?;
+        let (tree, place) = (server.folder().join("tree"), server.folder().join("place"));
+        std::fs::create_dir(&tree).unwrap();
+        Some(Self {
+            server,
+            tree,
+            place,
+            day: 0,
+        })
+    }
+
+    fn engine(&self, settings: backends::sftp::Settings) -> RsyncEngine {
+        let files = backends::sftp::open(settings, true).unwrap().files.unwrap();
+        let settings = engine_rsync::Settings {
+            host: "suite".to_owned(),
+            user: "suite".to_owned(),
+            marker: Marker::Create,
+            ..engine_rsync::Settings::default()
+        };
+        RsyncEngine::open(files, settings)
+    }
+
+    fn backup_through(&mut self, settings: backends::sftp::Settings) -> (BackupReport, PathBuf) {
+        self.day += 1;
+        let mut request = backup_of(&[&self.tree]);
+        request.time = Some(Timestamp {
+            seconds: 1_704_067_200 + self.day * 86_400,
+            nanos: 0,
+        });
+        let report = self.engine(settings).backup(&request, &Silent);
+        let report = report.unwrap_or_else(|error| panic!("{}\n{}", error.chain(), self.server.log()));
+        assert!(report.problems.is_empty(), "{:?}", report.problems);
+        let stored = below(&self.place.join(&report.snapshot.as_ref().unwrap().0), &self.tree);
+        (report, stored)
+    }
+
+    fn backup(&mut self) -> (BackupReport, PathBuf) {
+        self.backup_through(self.server.settings(&self.place))
+    }
+
+    /// rsync itself finds nothing that it would copy, change or remove.
+    fn assert_same_to_rsync(&self, stored: &Path) {
+        let output = Command::new("rsync")
+            .args(["-aHAXn", "--delete", "--itemize-changes"])
+            .arg(format!("{}/", self.tree.display()))
+            .arg(format!("{}/", stored.display()))
+            .output()
+            .unwrap();
+        let found = [output.stdout, output.stderr].concat();
+        assert_eq!(String::from_utf8_lossy(&found), "");
+    }
+}
+
+const NO_RSYNC: &str = "there is no sshd here, or only root may run it, or rsync is not installed";
+
+fn plain() -> Option<Plain> {
+    Command::new("rsync").arg("--version").output().ok()?;
+    Plain::start()
+}
+
+#[test]
+fn rsync_finds_no_difference_in_what_holdfast_wrote_over_sftp() {
+    let mut plain = need!(plain(), NO_RSYNC);
+    let tree = plain.tree.clone();
+    corpus::plain_tree(&tree, 3, 200, 100_000);
+    std::fs::write(tree.join("odd \u{ff} name\n"), b"x").unwrap();
+    std::fs::write(tree.join("empty"), b"").unwrap();
+    std::fs::hard_link(tree.join("empty"), tree.join("second name")).unwrap();
+    std::fs::set_permissions(tree.join("empty"), std::fs::Permissions::from_mode(0o6751)).unwrap();
+    symlink("nowhere/at all", tree.join("link")).unwrap();
+    std::fs::create_dir(tree.join("folder")).unwrap();
+    std::fs::set_permissions(tree.join("folder"), std::fs::Permissions::from_mode(0o1777)).unwrap();
+    std::os::unix::fs::lchown(tree.join("link"), Some(1234), Some(2345)).unwrap();
+    let saved = picture(&tree);
+    let (_, first) = plain.backup();
+    plain.assert_same_to_rsync(&first);
+    let (_, second) = plain.backup();
+    plain.assert_same_to_rsync(&second);
+    let inode = |folder: &Path, name: &str| std::fs::symlink_metadata(folder.join(name)).unwrap().ino();
+    assert_eq!(
+        inode(&first, "empty"),
+        inode(&second, "empty"),
+        "what is unchanged is linked"
+    );
+    assert_eq!(inode(&second, "second name"), inode(&second, "empty"));
+    corpus::edit_plain_tree(&tree, 4, 5);
+    let (_, third) = plain.backup();
+    plain.assert_same_to_rsync(&third);
+    let target = plain.server.folder().join("restored");
+    let engine = plain.engine(plain.server.settings(&plain.place));
+    let oldest = engine
+        .snapshots(&engine_api::SnapshotFilter::default(), &Silent)
+        .unwrap();
+    let oldest = SnapshotRef::Id(oldest.first().unwrap().id.0.clone());
+    let report = engine.restore(&restore_to(oldest, &target), &Silent);
+    let report = report.unwrap_or_else(|error| panic!("{}", error.chain()));
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+    assert_same(&saved, &picture(&below(&target, &tree)), Compare::default());
+}

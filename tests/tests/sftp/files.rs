@@ -1,0 +1,122 @@
+//! The contract of file stores.
+
+use std::ops::ControlFlow;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+
+use backends::conformance;
+use engine_api::StoreErrorKind;
+use holdfast_tests::need;
+use holdfast_tests::sshd::Sshd;
+
+use crate::common::{EXTENSIONS, NO_SERVER, open};
+
+#[test]
+fn the_contract_holds() {
+    let server = need!(Sshd::start(), NO_SERVER);
+    let directory = server.folder().join("tree");
+    let destination = open(&server, &directory);
+    let files = destination.files.as_deref().unwrap();
+    let found = files.capabilities();
+    assert!(found.hard_links && found.symlinks && found.case_sensitive && found.any_name && found.atomic_replace);
+    assert!(found.owners && found.modes && found.link_metadata && found.holes && found.copy_range);
+    assert_eq!(found.time_unit, 1_000_000_000);
+    assert_eq!(names(&directory), Vec::<String>::new(), "what was tried is gone");
+    conformance::files::run(files, "area").unwrap();
+    assert_eq!(names(&directory), Vec::<String>::new());
+}
+
+#[test]
+fn the_contract_holds_without_any_extension() {
+    let server = need!(Sshd::without(&EXTENSIONS), NO_SERVER);
+    let directory = server.folder().join("tree");
+    let destination = open(&server, &directory);
+    let files = destination.files.as_deref().unwrap();
+    let found = files.capabilities();
+    assert!(!found.hard_links && !found.atomic_replace && !found.link_metadata && !found.copy_range);
+    assert!(found.symlinks && found.modes && found.owners);
+    conformance::files::run(files, "area").unwrap();
+    assert_eq!(names(&directory), Vec::<String>::new());
+}
+
+#[test]
+fn no_symbolic_link_leads_out_of_the_tree() {
+    let server = need!(Sshd::start(), NO_SERVER);
+    let directory = server.folder().join("tree");
+    let outside = server.folder().join("outside");
+    std::fs::create_dir_all(&outside).unwrap();
+    std::fs::write(outside.join("file"), b"secret").unwrap();
+    let destination = open(&server, &directory);
+    let files = destination.files.as_deref().unwrap();
+    symlink(&outside, directory.join("link")).unwrap();
+    let link = files.root().child(b"link").unwrap();
+    assert!(files.open(&link, b"file").is_err());
+    assert!(files.create(&link, b"new").is_err());
+    assert!(files.remove(&link, b"file").is_err());
+    assert!(files.make_folder(&link, b"new").is_err());
+    assert!(files.list(&link, &mut |_| ControlFlow::Continue(())).is_err());
+    let deeper = link.child(b"deeper").unwrap();
+    assert!(files.create(&deeper, b"new").is_err());
+    assert_eq!(names(&outside), ["file"]);
+}
+
+#[test]
+fn metadata_arrives_and_a_listing_tells_the_links() {
+    let server = need!(Sshd::start(), NO_SERVER);
+    let directory = server.folder().join("tree");
+    let destination = open(&server, &directory);
+    let files = destination.files.as_deref().unwrap();
+    let root = files.root();
+    let file = files.create(&root, b"file").unwrap();
+    file.write_at(0, b"content").unwrap();
+    let new = engine_api::NewMetadata {
+        owner: Some((1234, 2345)),
+        mode: Some(0o6750),
+        mtime: Some(engine_api::Timestamp {
+            seconds: 4_000_000_000,
+            nanos: 5,
+        }),
+        ..engine_api::NewMetadata::default()
+    };
+    assert!(file.set_metadata(&new).is_empty());
+    file.sync().unwrap();
+    file.close().unwrap();
+    files.hard_link((&root, b"file"), (&root, b"second")).unwrap();
+    let found = std::fs::metadata(directory.join("second")).unwrap();
+    assert_eq!((found.uid(), found.gid(), found.mtime()), (1234, 2345, 4_000_000_000));
+    assert_eq!(found.permissions().mode() & 0o7777, 0o6750);
+    let mut links = Vec::new();
+    files
+        .list(&root, &mut |listed| {
+            links.push(listed.stat.unwrap().links);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(links, [Some(2), Some(2)]);
+    let before_1970 = engine_api::NewMetadata {
+        mtime: Some(engine_api::Timestamp { seconds: -1, nanos: 0 }),
+        ..engine_api::NewMetadata::default()
+    };
+    let failed = files.set_metadata(&root, b"file", &before_1970);
+    assert_eq!(failed.first().unwrap().kind, StoreErrorKind::Unsupported);
+}
+
+#[test]
+fn a_pipe_holds_nobody_up() {
+    let server = need!(Sshd::start(), NO_SERVER);
+    let directory = server.folder().join("tree");
+    let destination = open(&server, &directory);
+    let files = destination.files.as_deref().unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(directory.join("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    assert!(files.open(&files.root(), b"pipe").is_err());
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let items = std::fs::read_dir(folder).unwrap();
+    items
+        .map(|item| item.unwrap().file_name().into_string().unwrap())
+        .collect()
+}

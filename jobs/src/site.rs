@@ -119,7 +119,7 @@ impl Site {
             known_hosts: layout.known_hosts(name),
             place: job.place.clone(),
             location: job.location(),
-            sets: job.sets,
+            sets: job.sets.clone(),
             strategy: job.strategy.clone(),
             secret: access.password_file.clone().unwrap_or(kept),
             selector: format!("-b {name}"),
@@ -171,7 +171,7 @@ impl Site {
     pub fn has_password(&self) -> bool {
         match self.engine {
             EngineName::Restic => true,
-            EngineName::Duplicity => self.sets.encrypt,
+            EngineName::Duplicity => self.sets.encrypt && self.sets.encrypt_keys.is_empty(),
             EngineName::Rsync => false,
         }
     }

@@ -93,6 +93,13 @@ pub fn problem(problem: &Problem) -> String {
     )
 }
 
+/// A snapshot's name, short enough for a line: restic's 64 digits are told apart by eight, the other engines' names are
+/// times.
+#[must_use]
+pub fn short_id(id: &str) -> &str {
+    id.get(..8).filter(|_| id.len() == 64).unwrap_or(id)
+}
+
 /// A number with its noun: `1 file`, `2 files`.
 #[must_use]
 pub fn count(number: u64, noun: &str) -> String {

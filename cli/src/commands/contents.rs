@@ -133,7 +133,7 @@ pub fn find(app: &App, args: FindArgs) -> Outcome {
                 .item(&json::entry("found", &hit.entry, Some(&hit.snapshot.0)))?;
             return app.go_on();
         }
-        let short = hit.snapshot.0.get(..8).unwrap_or(&hit.snapshot.0);
+        let short = text::short_id(&hit.snapshot.0);
         if args.long {
             app.output.name(
                 &format!("{short} {}", long(&hit.entry, &app.context.zone)),

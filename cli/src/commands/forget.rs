@@ -1,5 +1,5 @@
-use engine_api::{Engine, ForgetReport, ForgetRequest, PruneReport, PruneRequest, Snapshot, SnapshotFilter};
-use jobs::{Error, Status, text};
+use engine_api::{ForgetReport, ForgetRequest, PruneReport, PruneRequest, Snapshot, SnapshotFilter};
+use jobs::{Error, Repository, Status, text};
 use serde::Serialize;
 
 use super::{App, Outcome, maintenance, snapshots};
@@ -38,7 +38,7 @@ pub fn run(app: &App, args: ForgetArgs) -> Outcome {
     let report = repository.engine().forget(&request, &listener)?;
     show(app, &report, args.dry_run);
     let prune = match args.prune && !args.dry_run {
-        true => Some(prune(app, repository.engine(), &listener)?),
+        true => Some(prune(app, &repository, &listener)?),
         false => None,
     };
     drop(listener);
@@ -55,14 +55,15 @@ pub fn run(app: &App, args: ForgetArgs) -> Outcome {
     )
 }
 
-fn prune(app: &App, engine: &dyn Engine, listener: &dyn engine_api::Progress) -> engine_api::Result<PruneReport> {
+fn prune(app: &App, repository: &Repository, listener: &dyn engine_api::Progress) -> engine_api::Result<PruneReport> {
     let request = PruneRequest {
         max_unused: 0.05,
         max_repack: None,
         dry_run: false,
     };
-    let report = engine.prune(&request, listener)?;
-    app.output.lines(&maintenance::prune_lines(&report, false));
+    let report = repository.engine().prune(&request, listener)?;
+    app.output
+        .lines(&maintenance::prune_lines(repository.site.engine, &report, false));
     Ok(report)
 }
 
@@ -93,4 +94,14 @@ fn show(app: &App, report: &ForgetReport, dry_run: bool) {
     let (removed, kept) = (report.removed.len() as u64, report.kept.len());
     app.output
         .line(&format!("{verb} {}, {kept} kept", text::count(removed, "snapshot")));
+    let needed = report
+        .kept
+        .iter()
+        .filter(|(_, reasons)| reasons.iter().any(|reason| reason.starts_with("needed")))
+        .count();
+    if needed > 0 && !app.global.quiet {
+        app.output.line(&format!(
+            "{needed} of these stay only because others need them (-v says which)"
+        ));
+    }
 }

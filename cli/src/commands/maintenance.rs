@@ -1,7 +1,7 @@
 //! Prune, check, repair, unlock, init.
 
 use engine_api::{CheckReport, CheckRequest, PruneReport, PruneRequest, ReadData, RepairRequest, Severity};
-use jobs::{Repository, Status, text};
+use jobs::{EngineName, Repository, Status, text};
 use serde::Serialize;
 
 use super::{App, Outcome};
@@ -18,7 +18,8 @@ pub fn prune(app: &App, args: &PruneArgs) -> Outcome {
     };
     let report = repository.engine().prune(&request, &listener)?;
     drop(listener);
-    app.output.lines(&prune_lines(&report, args.dry_run));
+    app.output
+        .lines(&prune_lines(repository.site.engine, &report, args.dry_run));
     app.done(
         "prune",
         Status::Success,
@@ -37,8 +38,17 @@ struct Pruned {
 }
 
 /// What a prune did, for people.
-pub fn prune_lines(report: &PruneReport, dry_run: bool) -> Vec<String> {
+pub fn prune_lines(engine: EngineName, report: &PruneReport, dry_run: bool) -> Vec<String> {
     let freed = if dry_run { "would be freed" } else { "freed" };
+    let size = text::size(report.bytes_freed);
+    match engine {
+        EngineName::Duplicity => {
+            let volumes = text::count(report.packs_removed, "volume");
+            return vec![format!("{volumes} of no use, {size} {freed}")];
+        }
+        EngineName::Rsync => return vec![format!("{size} {freed}")],
+        EngineName::Restic => {}
+    }
     vec![
         format!(
             "{} of {} packs not needed, {} in part ({} written anew)",
@@ -101,7 +111,7 @@ pub fn check(app: &App, args: &CheckArgs) -> Outcome {
         );
         let _ = app.output.answer(line.as_bytes());
     }
-    app.output.lines(&check_lines(&report));
+    app.output.lines(&check_lines(repository.site.engine, &report));
     let details = Checked {
         snapshots: report.snapshots,
         packs: report.packs,
@@ -125,24 +135,28 @@ pub fn check(app: &App, args: &CheckArgs) -> Outcome {
     app.done("check", status, details)
 }
 
-fn check_lines(report: &CheckReport) -> Vec<String> {
-    let read = match report.packs_read {
-        0 => "no data read".to_owned(),
-        packs => format!(
-            "{} read ({})",
-            text::count(packs, "pack"),
-            text::size(report.bytes_read)
-        ),
+fn check_lines(engine: EngineName, report: &CheckReport) -> Vec<String> {
+    let unit = match engine {
+        EngineName::Duplicity => Some("volume"),
+        EngineName::Restic => Some("pack"),
+        // Its files are the users' own.
+        EngineName::Rsync => None,
     };
+    let size = text::size(report.bytes_read);
+    let read = match unit {
+        _ if report.packs_read == 0 && report.bytes_read == 0 => "no data read".to_owned(),
+        Some(unit) => format!("{} read ({size})", text::count(report.packs_read, unit)),
+        None => format!("{size} read"),
+    };
+    let known = unit.map_or_else(String::new, |unit| format!(", {}", text::count(report.packs, unit)));
     let verdict = if report.errors == 0 {
         "No errors found"
     } else {
         "Checked"
     };
     vec![format!(
-        "{verdict}: {}, {}, {read}",
-        text::count(report.snapshots, "snapshot"),
-        text::count(report.packs, "pack")
+        "{verdict}: {}{known}, {read}",
+        text::count(report.snapshots, "snapshot")
     )]
 }
 

@@ -41,7 +41,7 @@ fn target(args: &RestoreArgs) -> PathBuf {
 
 /// What was restored, for people.
 pub fn lines(report: &RestoreReport, target: &Path, dry_run: bool) -> Vec<String> {
-    let snapshot = report.snapshot.as_ref().map_or("", |id| id.0.get(..8).unwrap_or(&id.0));
+    let snapshot = report.snapshot.as_ref().map_or("", |id| text::short_id(&id.0));
     let verb = if dry_run { "Would restore" } else { "Restored" };
     let mut line = format!(
         "{verb} {} ({}) and {} of snapshot {snapshot} under {} in {}",

@@ -1,14 +1,17 @@
 //! The engines, each opened with what a record says of it.
 
 use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use engine_api::{Destination, Engine, FileStore, StoreError, StoreErrorKind};
-use engine_duplicity::{BackupMode, DuplicityEngine};
+use engine_duplicity::{BackupMode, Cipher, DuplicityEngine, OpenPgp, OpenPgpSettings};
 use engine_restic::ResticEngine;
 use engine_rsync::{Marker, RsyncEngine};
 use jiff::Timestamp;
 use md5::{Digest, Md5};
+use zeroize::Zeroizing;
 
 use super::password;
 use crate::context::Context;
@@ -157,11 +160,50 @@ fn duplicity(
         volume_size: site.sets.volume_size.get(),
         archive: Some(site.cache.clone()),
         archive_name: archive_name(site),
+        encryption: cipher(site, secret)?,
         user: context.user.clone(),
         zone: context.zone.clone(),
         ..engine_duplicity::Settings::default()
     };
     Ok(DuplicityEngine::open(Arc::clone(&destination.blobs), settings)?)
+}
+
+/// What encrypts and decrypts: nothing, a passphrase, or keys.
+fn cipher(site: &Site, secret: &Secret) -> engine_api::Result<Option<Arc<dyn Cipher>>> {
+    if !site.sets.encrypt {
+        return Ok(None);
+    }
+    let keys = |paths: &[PathBuf]| -> Result<Vec<Zeroizing<Vec<u8>>>, Error> {
+        let read = |path: &PathBuf| {
+            fs::read(path)
+                .map(Zeroizing::new)
+                .map_err(|error| Error::io("read the key", path, error))
+        };
+        paths.iter().map(read).collect()
+    };
+    let public = keys(&site.sets.encrypt_keys)?;
+    let passphrase = Some(secret.reveal()).filter(|text| !text.is_empty());
+    let settings = OpenPgpSettings {
+        passphrases: passphrase
+            .map(|text| Zeroizing::new(text.to_owned()))
+            .into_iter()
+            .collect(),
+        recipients: public.iter().map(|key| key.to_vec()).collect(),
+        secret_keys: keys(&site.sets.decrypt_keys)?,
+        ..OpenPgpSettings::default()
+    };
+    let cipher = OpenPgp::new(&settings).map_err(|error| Error::Usage(chain_of(&error)))?;
+    Ok(Some(Arc::new(cipher)))
+}
+
+fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let _ = write!(text, ": {next}");
+        cause = next.source();
+    }
+    text
 }
 
 /// Full on its day or always, as the record says.

@@ -205,8 +205,8 @@ fn is_missing(error: &engine_api::Error) -> bool {
 fn known_secret(site: &Site) -> Result<Option<Secret>> {
     match &site.access.password_file {
         Some(file) => Secret::read(file).map(Some),
-        None if site.has_password() => Secret::read_if_there(&site.secret),
-        None => Ok(None),
+        // One that only unlocks a key is no password of the repository, and may be there all the same.
+        None => Secret::read_if_there(&site.secret),
     }
 }
 

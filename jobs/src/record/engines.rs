@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 
 use engine_rsync::Strategy;
 
@@ -47,15 +48,19 @@ impl fmt::Display for EngineName {
     }
 }
 
-/// Properties `Type`, `FullDay`, `VolSize` and `Encrypt`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Properties `Type`, `FullDay`, `VolSize`, `Encrypt`, `EncryptKeys` and `DecryptKeys`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sets {
     /// The day of the week whose runs are full, 0 being Sunday; `None` when all are.
     pub full_day: Option<i8>,
     /// The size of a volume in bytes.
     pub volume_size: NonZeroU64,
-    /// Whether everything is encrypted with a passphrase.
+    /// Whether everything is encrypted: to the keys, or with a passphrase where there are none.
     pub encrypt: bool,
+    /// Files with the OpenPGP public keys to encrypt to, as `gpg --export` writes them.
+    pub encrypt_keys: Vec<PathBuf>,
+    /// Files with the secret keys that read what was so encrypted; a restore needs one, a backup none.
+    pub decrypt_keys: Vec<PathBuf>,
 }
 
 impl Default for Sets {
@@ -65,6 +70,8 @@ impl Default for Sets {
             full_day: None,
             volume_size: NonZeroU64::MIN.saturating_add(250 * MEBIBYTE - 1),
             encrypt: false,
+            encrypt_keys: Vec::new(),
+            decrypt_keys: Vec::new(),
         }
     }
 }
@@ -91,6 +98,8 @@ pub(super) fn sets(fields: &Fields<'_>) -> Checked<Sets> {
         full_day: incremental(fields)?.then_some(full_day),
         volume_size: volume_size(fields)?,
         encrypt: encrypt(fields)?,
+        encrypt_keys: key_files(fields, "EncryptKeys")?,
+        decrypt_keys: key_files(fields, "DecryptKeys")?,
     })
 }
 
@@ -127,6 +136,18 @@ fn encrypt(fields: &Fields<'_>) -> Checked<bool> {
     })
 }
 
+fn key_files(fields: &Fields<'_>, property: &str) -> Checked<Vec<PathBuf>> {
+    fields.read(
+        property,
+        Vec::new(),
+        "absolute paths of key files, separated by commas",
+        |text| {
+            let paths: Vec<PathBuf> = text.split(',').map(|path| PathBuf::from(path.trim())).collect();
+            paths.iter().all(|path| path.is_absolute()).then_some(paths)
+        },
+    )
+}
+
 pub(super) fn strategy(fields: &Fields<'_>) -> Checked<Strategy> {
     if engine(fields)? != EngineName::Rsync {
         return Ok(Strategy::default());
@@ -145,9 +166,11 @@ pub(super) fn check(fields: &Fields<'_>) -> Vec<RecordError> {
             full_day(fields).err(),
             volume_size(fields).err(),
             encrypt(fields).err(),
+            key_files(fields, "EncryptKeys").err(),
+            key_files(fields, "DecryptKeys").err(),
         ],
-        Ok(EngineName::Rsync) => [strategy(fields).err(), None, None, None],
-        Ok(EngineName::Restic) | Err(_) => [None, None, None, None],
+        Ok(EngineName::Rsync) => [strategy(fields).err(), None, None, None, None, None],
+        Ok(EngineName::Restic) | Err(_) => [const { None }; 6],
     };
     errors.into_iter().flatten().collect()
 }

@@ -66,6 +66,8 @@ const KNOWN: &[&str] = &[
     "FullDay",
     "VolSize",
     "Encrypt",
+    "EncryptKeys",
+    "DecryptKeys",
     "Certificate",
     "Strategy",
     "Prune",

@@ -124,7 +124,7 @@ pub fn new_repository(site: &Site) -> Vec<String> {
 pub(crate) fn saved(report: &BackupReport, dry_run: bool) -> Vec<String> {
     let (files, size) = (report.files, text::size);
     let snapshot = match &report.snapshot {
-        Some(id) => format!("Snapshot {} saved", short(&id.0)),
+        Some(id) => format!("Snapshot {} saved", text::short_id(&id.0)),
         None if dry_run => "Nothing was written (dry run)".to_owned(),
         None => "No snapshot was made".to_owned(),
     };
@@ -152,11 +152,6 @@ pub(crate) fn saved(report: &BackupReport, dry_run: bool) -> Vec<String> {
         ));
     }
     lines
-}
-
-/// Restic's 64 digits are told apart by eight; the other engines' names are times, and short.
-fn short(id: &str) -> &str {
-    id.get(..8).filter(|_| id.len() == 64).unwrap_or(id)
 }
 
 fn expired(report: &ForgetReport, dry_run: bool) -> String {

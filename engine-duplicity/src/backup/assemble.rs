@@ -232,11 +232,8 @@ impl<'a, 'c> Assembler<'a, 'c> {
         self.write(&entry.in_volume(name_in_volume, data.len() as u64, Place::Last), &data);
         let signed = entry.in_signatures(name(b"signature/", &open.path, false), signature.len() as u64);
         self.spools.entry(&signed, signature)?;
-        let how = if change == Change::New {
-            Difference::New
-        } else {
-            Difference::Changed
-        };
+        // As the original counts: a file where a folder or a link was is new.
+        let how = if open.diff { Difference::Changed } else { Difference::New };
         self.changed(how, &open.path)?;
         self.mark(&open.path, None);
         self.finished(&open.path, change, entry.extras.size.unwrap_or(0));

@@ -1,4 +1,4 @@
-//! What each part of the crate does in a second, for a file of 64 MiB.
+//! What each part of the crate does in a second, for a file of 8 MiB.
 #![allow(clippy::print_stdout, reason = "an example that says what it measured")]
 
 use std::error::Error;

@@ -110,11 +110,7 @@ impl Site {
         Self {
             engine: job.engine,
             mount_point: is_mounted(&job.place).then(|| layout.mounts.join(format!("backup-{name}"))),
-            subfolder: if is_mounted(&job.place) {
-                subfolder(context, job.engine)
-            } else {
-                PathBuf::new()
-            },
+            subfolder: subfolder(context, &job),
             ssh_keys: vec![layout.ssh_key(name), layout.old_ssh_key()],
             known_hosts: layout.known_hosts(name),
             place: job.place.clone(),
@@ -184,26 +180,28 @@ impl Site {
             _ => self.mount_point.as_deref(),
         }
     }
-
-    /// The same of the repository itself.
-    pub(crate) fn repository_folder(&self) -> Option<PathBuf> {
-        self.folder().map(|folder| folder.join(&self.subfolder))
-    }
 }
 
+/// Where NethServer would mount it: a WebDAV share too, though it is not mounted here.
 fn is_mounted(place: &Place) -> bool {
-    matches!(place, Place::Usb { .. } | Place::Cifs { .. } | Place::Nfs { .. })
+    matches!(
+        place,
+        Place::Usb { .. } | Place::Cifs { .. } | Place::Nfs { .. } | Place::WebDav { .. }
+    )
 }
 
-/// On a mounted storage, restic's repository is the topmost folder; the other engines have one of the machine's name.
-fn subfolder(context: &Context, engine: EngineName) -> PathBuf {
-    match engine {
-        EngineName::Restic => PathBuf::new(),
-        EngineName::Duplicity | EngineName::Rsync => {
-            let name = context.host.split('.').next().unwrap_or_default();
-            PathBuf::from(if name.is_empty() { "localhost" } else { name })
+/// On storages that several machines may share, repositories are in a folder of the machine's name, but restic's: that is
+/// the topmost folder everywhere but on B2.
+fn subfolder(context: &Context, job: &Job) -> PathBuf {
+    let named = match &job.place {
+        Place::Local(_) | Place::Sftp { .. } | Place::Rest { .. } => false,
+        Place::B2 { .. } => true,
+        Place::Usb { .. } | Place::Cifs { .. } | Place::Nfs { .. } | Place::WebDav { .. } | Place::S3 { .. } => {
+            job.engine != EngineName::Restic
         }
-    }
+    };
+    let name = context.host.split('.').next().filter(|_| named).unwrap_or_default();
+    PathBuf::from(if named && name.is_empty() { "localhost" } else { name })
 }
 
 /// Restic's repositories may be shared, and their snapshots say whose they are; the other engines' never are.

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::password;
 use crate::context::Context;
 use crate::error::Error;
-use crate::record::EngineName;
+use crate::record::{EngineName, Place};
 use crate::secrets::Secret;
 use crate::site::Site;
 
@@ -221,10 +221,16 @@ fn mode_of(context: &Context, site: &Site) -> BackupMode {
 /// The MD5 of the URL that NethServer gives duplicity, by which that names its archive folder.
 fn archive_name(site: &Site) -> String {
     let mut hash = Md5::new();
-    match site.repository_folder() {
+    // NethServer mounts a WebDAV share at the same place.
+    let folder = match (&site.place, &site.mount_point) {
+        (Place::Local(folder), _) => Some(folder),
+        (_, Some(point)) => Some(point),
+        _ => None,
+    };
+    match folder {
         Some(folder) => {
             hash.update(b"file://");
-            hash.update(folder.as_os_str().as_encoded_bytes());
+            hash.update(folder.join(&site.subfolder).as_os_str().as_encoded_bytes());
         }
         None => hash.update(site.place.to_string()),
     }

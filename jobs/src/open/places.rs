@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use backends::http::Trust;
 use backends::layers::{Attempt, Retry, RetryPolicy};
 use backends::mount::{Spot, cifs, nfs, usb};
-use backends::{local, rest, sftp};
+use backends::{b2, local, rest, s3, sftp, webdav};
 use engine_api::Destination;
 
 use crate::context::Context;
@@ -52,6 +52,7 @@ pub(super) fn open(context: &Context, site: &Site, create: bool) -> engine_api::
         }
         Place::Sftp { .. } => sftp::open(sftp_settings(site)?, create)?,
         Place::Rest { .. } => rest::open(&rest_settings(site, create)?)?,
+        Place::WebDav { .. } | Place::S3 { .. } | Place::B2 { .. } => shared(site, create)?,
     })
 }
 
@@ -111,6 +112,61 @@ fn rest_settings(site: &Site, create: bool) -> Result<rest::Settings> {
     })
 }
 
+/// Those on which several machines may have a folder each.
+fn shared(site: &Site, create: bool) -> engine_api::Result<Destination> {
+    let directory = site.subfolder.to_string_lossy().into_owned();
+    let http = backends::http::Options::default();
+    Ok(match &site.place {
+        Place::WebDav {
+            url,
+            login,
+            password,
+            certificate,
+        } => webdav::open(&webdav::Settings {
+            url: url.clone(),
+            directory,
+            login: login.clone(),
+            password: password.clone(),
+            trust: trust(certificate)?,
+            create,
+            http,
+        })?,
+        Place::S3 {
+            host,
+            bucket,
+            access_key,
+            secret_key,
+            region,
+            storage_class,
+            certificate,
+        } => s3::open(&s3::Settings {
+            host: host.clone(),
+            bucket: bucket.clone(),
+            prefix: directory,
+            access_key: access_key.clone(),
+            secret_key: secret_key.clone(),
+            region: region.clone(),
+            storage_class: storage_class.clone(),
+            trust: trust(certificate)?,
+            create,
+            http,
+            style: s3::Style::default(),
+            object_lock: None,
+        })?,
+        Place::B2 { account, key, bucket } => b2::open(&b2::Settings {
+            account_id: account.clone(),
+            account_key: key.clone(),
+            bucket: bucket.clone(),
+            prefix: directory,
+            api: String::new(),
+            trust: Trust::default(),
+            create,
+            http,
+        })?,
+        place => return Err(Error::Usage(format!("{place} is no server of this kind")).into()),
+    })
+}
+
 fn trust(certificate: &Certificate) -> Result<Trust> {
     Ok(match certificate {
         Certificate::System => Trust::System,
@@ -125,7 +181,7 @@ fn trust(certificate: &Certificate) -> Result<Trust> {
 
 /// Puts the layer on top that tries again what may pass; mounted and local places need none.
 pub(super) fn with_retries(site: &Site, mut destination: Destination, retries: &Arc<Retries>) -> Destination {
-    if matches!(site.place, Place::Sftp { .. } | Place::Rest { .. }) {
+    if site.place.is_remote() {
         let retries = Arc::clone(retries);
         let listener = Box::new(move |attempt: Attempt<'_>| {
             retries.note(&attempt);

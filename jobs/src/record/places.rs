@@ -68,6 +68,43 @@ pub enum Place {
         /// Whom to believe that it is the server.
         certificate: Certificate,
     },
+    /// A folder of a WebDAV server (`WebDAVUrl`, `WebDAVLogin`, `WebDAVPassword`).
+    WebDav {
+        /// Its address.
+        url: String,
+        /// The login; empty for none.
+        login: String,
+        /// Its password.
+        password: Secret,
+        /// Whom to believe that it is the server.
+        certificate: Certificate,
+    },
+    /// A bucket of an S3 server (`S3Host`, `S3Bucket`, `S3AccessKey`, `S3SecretKey`, `S3Region`, `S3StorageClass`).
+    S3 {
+        /// The server.
+        host: String,
+        /// The bucket.
+        bucket: String,
+        /// The public half of the key.
+        access_key: String,
+        /// The secret half.
+        secret_key: Secret,
+        /// The bucket's region; found out when empty.
+        region: String,
+        /// The class that new objects get; the bucket's own when empty.
+        storage_class: String,
+        /// Whom to believe that it is the server.
+        certificate: Certificate,
+    },
+    /// A bucket of Backblaze B2 (`B2AccountId`, `B2AccountKey`, `B2Bucket`).
+    B2 {
+        /// The account's or key's id.
+        account: String,
+        /// The key.
+        key: Secret,
+        /// The bucket.
+        bucket: String,
+    },
 }
 
 /// Property `Certificate`: which certificate of a server is good enough.
@@ -95,15 +132,31 @@ pub enum PlaceKind {
     Cifs,
     /// `nfs`.
     Nfs,
+    /// `webdav`.
+    WebDav,
     /// `sftp`.
     Sftp,
+    /// `s3`.
+    S3,
+    /// `b2`.
+    B2,
     /// `rest`.
     Rest,
 }
 
 impl PlaceKind {
     /// All that this version has.
-    pub const ALL: [Self; 6] = [Self::Local, Self::Usb, Self::Cifs, Self::Nfs, Self::Sftp, Self::Rest];
+    pub const ALL: [Self; 9] = [
+        Self::Local,
+        Self::Usb,
+        Self::Cifs,
+        Self::Nfs,
+        Self::WebDav,
+        Self::Sftp,
+        Self::S3,
+        Self::B2,
+        Self::Rest,
+    ];
 
     /// The value of `VFSType`.
     #[must_use]
@@ -113,7 +166,10 @@ impl PlaceKind {
             Self::Usb => "usb",
             Self::Cifs => "cifs",
             Self::Nfs => "nfs",
+            Self::WebDav => "webdav",
             Self::Sftp => "sftp",
+            Self::S3 => "s3",
+            Self::B2 => "b2",
             Self::Rest => "rest",
         }
     }
@@ -123,6 +179,8 @@ impl PlaceKind {
     pub const fn goes_with(self, engine: EngineName) -> bool {
         match self {
             Self::Local | Self::Usb | Self::Cifs | Self::Nfs | Self::Sftp => true,
+            // There are no hard links.
+            Self::WebDav | Self::S3 | Self::B2 => !matches!(engine, EngineName::Rsync),
             // The protocol has places for restic's kinds of files only.
             Self::Rest => matches!(engine, EngineName::Restic),
         }
@@ -153,9 +211,23 @@ impl Place {
             Self::Usb { .. } => PlaceKind::Usb,
             Self::Cifs { .. } => PlaceKind::Cifs,
             Self::Nfs { .. } => PlaceKind::Nfs,
+            Self::WebDav { .. } => PlaceKind::WebDav,
             Self::Sftp { .. } => PlaceKind::Sftp,
+            Self::S3 { .. } => PlaceKind::S3,
+            Self::B2 { .. } => PlaceKind::B2,
             Self::Rest { .. } => PlaceKind::Rest,
         }
+    }
+}
+
+impl Place {
+    /// Whether it is reached over the network by Holdfast itself, not by the kernel.
+    #[must_use]
+    pub const fn is_remote(&self) -> bool {
+        matches!(
+            self.kind(),
+            PlaceKind::WebDav | PlaceKind::Sftp | PlaceKind::S3 | PlaceKind::B2 | PlaceKind::Rest
+        )
     }
 }
 
@@ -167,6 +239,9 @@ impl fmt::Display for Place {
             Self::Usb { label } => write!(f, "usb:{label}"),
             Self::Cifs { host, share, .. } => write!(f, "//{host}/{}", share.trim_matches('/')),
             Self::Nfs { host, share } => write!(f, "{host}:{share}"),
+            Self::WebDav { url, .. } => write!(f, "{url}"),
+            Self::S3 { host, bucket, .. } => write!(f, "s3:{host}/{bucket}"),
+            Self::B2 { bucket, .. } => write!(f, "b2:{bucket}"),
             Self::Sftp {
                 host,
                 port,
@@ -194,8 +269,6 @@ impl fmt::Display for Place {
     }
 }
 
-const NOT_YET: [&[u8]; 3] = [b"webdav", b"s3", b"b2"];
-
 fn kind(fields: &Fields<'_>) -> Checked<PlaceKind> {
     let supported = || PlaceKind::names(PlaceKind::ALL.into_iter());
     let value = fields
@@ -204,10 +277,7 @@ fn kind(fields: &Fields<'_>) -> Checked<PlaceKind> {
     let known = PlaceKind::ALL
         .into_iter()
         .find(|kind| kind.as_str().as_bytes() == value);
-    known.ok_or_else(|| match NOT_YET.contains(&value) {
-        true => fields.unsupported("VFSType", value, &supported()),
-        false => fields.wrong("VFSType", value, &supported()),
-    })
+    known.ok_or_else(|| fields.wrong("VFSType", value, &supported()))
 }
 
 pub(super) fn place(fields: &Fields<'_>, engine: EngineName) -> Checked<Place> {
@@ -238,6 +308,26 @@ pub(super) fn place(fields: &Fields<'_>, engine: EngineName) -> Checked<Place> {
             port: port(fields, "SftpPort", 22)?,
             user: needed(fields, "SftpUser", "the name of an account there")?,
             directory: needed(fields, "SftpDirectory", "a folder there")?,
+        },
+        PlaceKind::WebDav => Place::WebDav {
+            url: address(fields)?,
+            login: optional(fields, "WebDAVLogin")?,
+            password: Secret::new(optional(fields, "WebDAVPassword")?),
+            certificate: certificate(fields)?,
+        },
+        PlaceKind::S3 => Place::S3 {
+            host: needed(fields, "S3Host", "the name of an S3 server")?,
+            bucket: needed(fields, "S3Bucket", "the name of a bucket")?,
+            access_key: needed(fields, "S3AccessKey", "the public half of a key")?,
+            secret_key: Secret::new(needed(fields, "S3SecretKey", "the secret half of a key")?),
+            region: optional(fields, "S3Region")?,
+            storage_class: optional(fields, "S3StorageClass")?,
+            certificate: certificate(fields)?,
+        },
+        PlaceKind::B2 => Place::B2 {
+            account: needed(fields, "B2AccountId", "the id of an account or key")?,
+            key: Secret::new(needed(fields, "B2AccountKey", "a key")?),
+            bucket: needed(fields, "B2Bucket", "the name of a bucket")?,
         },
         PlaceKind::Rest => Place::Rest {
             protocol: protocol(fields)?,
@@ -283,6 +373,17 @@ fn server(fields: &Fields<'_>, property: &str) -> Checked<String> {
     match needed(fields, property, WHAT)? {
         host if host.starts_with('-') || !host.chars().all(good) => Err(fields.wrong(property, host.as_bytes(), WHAT)),
         host => Ok(host),
+    }
+}
+
+/// A login in it would be shown wherever the place is named.
+fn address(fields: &Fields<'_>) -> Checked<String> {
+    const WHAT: &str = "the address of a folder, such as https://cloud.example.org/dav, without a login in it";
+    let url = needed(fields, "WebDAVUrl", WHAT)?;
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    match rest.and_then(|rest| rest.split('/').next()) {
+        Some(host) if !host.is_empty() && !host.contains('@') => Ok(url),
+        _ => Err(fields.wrong("WebDAVUrl", b"(hidden)", WHAT)),
     }
 }
 

@@ -69,6 +69,8 @@ const KNOWN: &[&str] = &[
     "EncryptKeys",
     "DecryptKeys",
     "Certificate",
+    "S3Region",
+    "S3StorageClass",
     "Strategy",
     "Prune",
     "LocalDirectory",

@@ -114,11 +114,48 @@ fn what_this_version_has_not_is_told_from_what_nobody_has() {
         "backup nightly: type is `tar`, and must be duplicity, restic or rsync"
     );
     assert_eq!(hint, "change it with `db backups settype nightly restic`");
-    let (text, _) = message(&good().with("VFSType", "webdav"));
-    assert!(text.contains("VFSType `webdav` is not supported"), "{text}");
     let (text, _) = message(&good().with("VFSType", "floppy"));
-    assert!(text.contains("VFSType is `floppy`, and must be local"), "{text}");
+    assert!(
+        text.contains("VFSType is `floppy`, and must be local, usb, cifs"),
+        "{text}"
+    );
     assert!(message(&good().with("VFSType", "")).0.contains("VFSType is missing"));
+}
+
+#[test]
+fn a_storage_has_its_own_properties_and_its_engines() {
+    let job = |record: &Record| Job::read(&name(), record).unwrap();
+    let sftp = Record::of_kind("rsync")
+        .with("VFSType", "sftp")
+        .with("SftpHost", "h.example.org")
+        .with("SftpPort", "2222")
+        .with("SftpUser", "u")
+        .with("SftpDirectory", "backup");
+    assert_eq!(job(&sftp).location(), "sftp:u@h.example.org:backup port 2222");
+    let s3 = Record::of_kind("restic")
+        .with("VFSType", "s3")
+        .with("S3Host", "s3.example.org")
+        .with("S3Bucket", "b")
+        .with("S3AccessKey", "public")
+        .with("S3SecretKey", "very secret");
+    assert_eq!(job(&s3).location(), "s3:s3.example.org/b");
+    assert!(!format!("{:?}", job(&s3)).contains("very secret"));
+    let (text, _) = message(&Record {
+        kind: b"rsync".into(),
+        ..s3
+    });
+    let allowed = "local, usb, cifs, nfs or sftp with the rsync engine";
+    assert_eq!(text, format!("backup nightly: VFSType is `s3`, and must be {allowed}"));
+    let rest = Record::of_kind("duplicity")
+        .with("VFSType", "rest")
+        .with("RestHost", "h");
+    assert!(message(&rest).0.contains("with the duplicity engine"));
+    for (property, value) in [("SftpHost", "-oProxyCommand=x"), ("SftpHost", "a b"), ("SftpPort", "0")] {
+        assert!(message(&sftp.clone().with(property, value)).0.contains(property));
+    }
+    let dav = Record::of_kind("restic").with("VFSType", "webdav");
+    let with_login = dav.with("WebDAVUrl", "https://me:secret@h/dav");
+    assert!(!message(&with_login).0.contains("me:secret"));
 }
 
 fn of_engine(kind: &str) -> Record {

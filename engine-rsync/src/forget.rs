@@ -130,6 +130,7 @@ fn remove(engine: &RsyncEngine, gone: &[Snapshot], lock: &Lock, progress: &dyn P
         total: Some(gone.len() as u64),
     });
     let store = engine.store();
+    layout::check_marker(engine)?;
     settle_latest(engine, store, gone)?;
     for snapshot in gone {
         if progress.cancelled() {
@@ -156,3 +157,6 @@ fn settle_latest(engine: &RsyncEngine, store: &dyn FileStore, gone: &[Snapshot])
         None => layout::remove_file(store, &store.root(), layout::LATEST),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,7 +102,14 @@ pub fn digest(file: &File, size: u64, context: &Context<'_>, tools: &mut Tools) 
     let mut hasher = blake3::Hasher::new();
     let runs = data::Runs::of(file, size)?;
     let sparse = runs.has_holes();
-    data::read(file, runs, &mut tools.piece, context, &mut hasher, &mut |_, _| Ok(()))?;
+    data::read(
+        file,
+        runs,
+        &mut tools.piece,
+        context,
+        &mut hasher,
+        &mut |_, _, _| Ok(()),
+    )?;
     Ok((*hasher.finalize().as_bytes(), sparse))
 }
 

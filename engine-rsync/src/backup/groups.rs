@@ -15,6 +15,10 @@ use crate::parallel::lock;
 /// Filesystem and inode.
 type Key = (u64, u64);
 
+/// A name that was met while the first one is being saved, with its folder.
+type Waiting = (Arc<Level>, Item);
+
+/// The files of several names that were met.
 #[derive(Default)]
 pub struct Groups(Mutex<HashMap<Key, Group>>);
 
@@ -26,7 +30,7 @@ struct Group {
 
 enum State {
     /// Somebody saves the first name.
-    Busy(Vec<(Arc<Level>, Item)>),
+    Busy(Vec<Waiting>),
     Done(Arc<Target>),
 }
 
@@ -73,7 +77,7 @@ impl Groups {
     }
 
     /// The first name is saved, or is not; returns those that waited for it.
-    pub fn finish(&self, key: Key, target: Option<Target>) -> (Vec<(Arc<Level>, Item)>, Option<Arc<Target>>) {
+    pub fn finish(&self, key: Key, target: Option<Target>) -> (Vec<Waiting>, Option<Arc<Target>>) {
         let mut groups = lock(&self.0);
         let Some(Group { state, left }) = groups.remove(&key) else {
             return (Vec::new(), None);

@@ -207,7 +207,12 @@ fn snapshots_have_the_names_of_their_folders() {
     assert_eq!(resolve(at("2024-01-02T11:59:59Z")).unwrap(), FIRST);
     assert_eq!(resolve(at("2024-01-02T12:00:00Z")).unwrap(), SECOND);
     assert!(resolve(at("2023-01-02T12:00:00Z")).is_err());
-    // A run is going on, or was interrupted: its folder is no snapshot.
+    // A run came to its end but for its mark.
     fs::write(model.place.path().join("backup.inprogress"), "1\n").unwrap();
+    assert_eq!(list(), [FIRST, SECOND]);
+    // A run is going on, or was interrupted: its folder is no snapshot.
+    let latest = model.place.path().join("latest");
+    fs::remove_file(&latest).unwrap();
+    std::os::unix::fs::symlink(FIRST, &latest).unwrap();
     assert_eq!(list(), [FIRST]);
 }

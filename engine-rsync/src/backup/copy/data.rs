@@ -59,17 +59,18 @@ fn hole_after(file: &File, at: u64) -> io::Result<Option<u64>> {
     }
 }
 
-/// Reads the file to its end, or the size it had; hashes all of it and hands the data to `take`, with its position.
-/// Returns how long it was.
+/// Takes the first so many bytes of a buffer, which lie at that position; may put another buffer in its place.
+pub type Take<'a> = dyn FnMut(u64, &mut Vec<u8>, usize) -> Result<(), Failed> + 'a;
+
+/// Reads the file to its end, or the size it had; hashes all of it and hands the data to `take`. Returns how long it was.
 pub fn read(
     file: &File,
     runs: Runs,
     piece: &mut Vec<u8>,
     context: &Context<'_>,
     hasher: &mut blake3::Hasher,
-    take: &mut dyn FnMut(u64, &[u8]) -> Result<(), Failed>,
+    take: &mut Take<'_>,
 ) -> Result<u64, Failed> {
-    piece.resize(PIECE, 0);
     let mut at = 0;
     while at < runs.size {
         let (start, end) = runs.next(file, at)?;
@@ -78,15 +79,15 @@ pub fn read(
         while at < end {
             context.check()?;
             let wanted = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
+            piece.resize(PIECE, 0);
             let Some(window) = piece.get_mut(..wanted) else { break };
             let read = read_some(file, window, at)?;
             if read == 0 {
                 // It was cut off meanwhile.
                 return Ok(at);
             }
-            let data = window.get(..read).unwrap_or_default();
-            hasher.update(data);
-            take(at, data)?;
+            hasher.update(window.get(..read).unwrap_or_default());
+            take(at, piece, read)?;
             at += read as u64;
             context.progress.event(Event::Bytes(read as u64));
         }

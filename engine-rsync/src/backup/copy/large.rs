@@ -1,14 +1,18 @@
 //! Copying a file piece by piece; where the place can share blocks, only what changed is written.
 
-use engine_api::StoredFile;
+use crossbeam_channel::bounded;
+use engine_api::{StoreError, StoredFile};
 
 use super::data::{self, Runs};
 use super::{Copied, Failed, Job, file};
 use crate::backup::batch::Tools;
+use crate::error::Error;
 use crate::read::fill;
 
 /// A changed file is compared with the old one in blocks of this size.
 const BLOCK: usize = 16 << 10;
+/// So many pieces wait to be written.
+const AHEAD: usize = 3;
 
 impl Job<'_, '_> {
     pub(super) fn large(&self, tools: &mut Tools) -> Result<Copied, Failed> {
@@ -72,32 +76,85 @@ impl Job<'_, '_> {
         hasher: &mut blake3::Hasher,
     ) -> Result<u64, Failed> {
         let sparse = runs.has_holes();
-        if !sparse && old.is_none() {
-            out.reserve(self.metadata.size)?;
-        }
-        let Tools { piece, other } = tools;
-        let counters = &self.context.counters;
-        let size = data::read(self.file, runs, piece, self.context, hasher, &mut |at, data| {
-            let Some(old) = old else {
-                out.write_at(at, data)?;
-                counters.added(data.len() as u64);
-                return Ok(());
-            };
-            other.resize(data.len(), 0);
-            let known = fill(old, at, other)?;
-            let known = other.get(..known).unwrap_or_default();
-            for (number, block) in data.chunks(BLOCK).enumerate() {
-                let start = number * BLOCK;
-                if known.get(start..start + block.len()) != Some(block) {
-                    out.write_at(at + start as u64, block)?;
-                    counters.added(block.len() as u64);
+        let size = match old {
+            Some(old) => self.write_changes(out, old, runs, tools, hasher)?,
+            None => {
+                if !sparse {
+                    out.reserve(self.metadata.size)?;
                 }
+                self.write_all(out, runs, tools, hasher)?
             }
-            Ok(())
-        })?;
+        };
         if sparse || old.is_some() {
             out.set_len(size)?;
         }
         Ok(size)
+    }
+
+    /// Writes what is not the same in the old file, whose blocks the new one shares.
+    fn write_changes(
+        &self,
+        out: &dyn StoredFile,
+        old: &dyn StoredFile,
+        runs: Runs,
+        tools: &mut Tools,
+        hasher: &mut blake3::Hasher,
+    ) -> Result<u64, Failed> {
+        let Tools { piece, other } = tools;
+        data::read(self.file, runs, piece, self.context, hasher, &mut |at, piece, len| {
+            other.resize(len, 0);
+            let known = fill(old, at, other)?;
+            let known = other.get(..known).unwrap_or_default();
+            for (number, block) in piece.get(..len).unwrap_or_default().chunks(BLOCK).enumerate() {
+                let start = number * BLOCK;
+                if known.get(start..start + block.len()) != Some(block) {
+                    out.write_at(at + start as u64, block)?;
+                    self.context.counters.added(block.len() as u64);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes all of it, on a thread of its own: one piece is written while the next is read and hashed.
+    fn write_all(
+        &self,
+        out: &dyn StoredFile,
+        runs: Runs,
+        tools: &mut Tools,
+        hasher: &mut blake3::Hasher,
+    ) -> Result<u64, Failed> {
+        let (full, to_write) = bounded::<(u64, Vec<u8>)>(AHEAD);
+        let (empty, spare) = bounded::<Vec<u8>>(AHEAD + 2);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(move || -> Result<(), StoreError> {
+                for (at, piece) in to_write {
+                    out.write_at(at, &piece)?;
+                    // There is room for every piece that there is.
+                    let _ = empty.try_send(piece);
+                }
+                Ok(())
+            });
+            let size = data::read(
+                self.file,
+                runs,
+                &mut tools.piece,
+                self.context,
+                hasher,
+                &mut |at, piece, len| {
+                    let mut taken = std::mem::replace(piece, spare.try_recv().unwrap_or_default());
+                    taken.truncate(len);
+                    self.context.counters.added(len as u64);
+                    // A writer that has failed tells why below.
+                    full.send((at, taken)).map_err(|_| Failed::Run(Error::Interrupted))
+                },
+            );
+            drop(full);
+            match writer.join() {
+                Ok(written) => written?,
+                Err(_) => return Err(Failed::Run(Error::Interrupted)),
+            }
+            size
+        })
     }
 }

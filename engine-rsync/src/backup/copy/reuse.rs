@@ -65,14 +65,21 @@ impl Job<'_, '_> {
         let mut hasher = blake3::Hasher::new();
         let Tools { piece, other } = tools;
         let mut right = !sparse;
-        let size = data::read(self.file, runs, piece, self.context, &mut hasher, &mut |at, data| {
-            if right {
-                other.resize(data.len(), 0);
-                let len = fill(there.as_ref(), at, other)?;
-                right = other.get(..len) == Some(data);
-            }
-            Ok(())
-        })?;
+        let size = data::read(
+            self.file,
+            runs,
+            piece,
+            self.context,
+            &mut hasher,
+            &mut |at, piece, len| {
+                if right {
+                    other.resize(len, 0);
+                    let known = fill(there.as_ref(), at, other)?;
+                    right = known == len && other.get(..len) == piece.get(..len);
+                }
+                Ok(())
+            },
+        )?;
         drop(there);
         if !self.settle(right && size == self.metadata.size)? {
             return Ok(None);

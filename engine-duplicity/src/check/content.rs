@@ -69,8 +69,14 @@ pub(super) fn one_set(
         let Some(feed) = feeds.first_mut() else { return Ok(()) };
         let mut failure = None;
         let compared = source.lost.items(set.id, &mut |signed| match beside(feed, &signed) {
-            Ok(None) => ControlFlow::Continue(()),
-            Ok(Some(why)) => {
+            Ok(Beside::Good { whole }) => {
+                if whole {
+                    // Saved whole by a later set: what an earlier one lost of it is over.
+                    hurt.remove(&signed.path);
+                }
+                ControlFlow::Continue(())
+            }
+            Ok(Beside::Bad(why)) => {
                 different.push((signed.path, why));
                 ControlFlow::Continue(())
             }
@@ -104,26 +110,36 @@ pub(super) fn one_set(
     Ok(())
 }
 
-/// Goes to the signed path in the volumes and says what is wrong there.
-fn beside(feed: &mut Feed<'_, '_>, signed: &Item) -> Result<Option<&'static str>> {
+/// How a path in the volumes compares with the signatures.
+enum Beside {
+    /// It is what it should be; `whole` when no earlier set is needed for it.
+    Good { whole: bool },
+    /// What is wrong.
+    Bad(&'static str),
+}
+
+/// Goes to the signed path in the volumes and says what is there.
+fn beside(feed: &mut Feed<'_, '_>, signed: &Item) -> Result<Beside> {
     while feed.head()?.is_some_and(|head| head.path < signed.path) {
         feed.take();
     }
     let Some(head) = feed.head()?.filter(|head| head.path == signed.path) else {
-        return Ok(Some("it is in the signatures and not in the volumes"));
+        return Ok(Beside::Bad("it is in the signatures and not in the volumes"));
     };
     let gone = |item: &Item| item.kind == ItemKind::Deleted;
-    let why = if head.kind == ItemKind::Lost {
-        Some("its data lay in a volume that is lost")
+    let found = if head.kind == ItemKind::Lost {
+        Beside::Bad("its data lay in a volume that is lost")
     } else if gone(head) != gone(signed) || (!gone(signed) && head.header.kind != signed.header.kind) {
-        Some("the volumes have something else there than the signatures")
+        Beside::Bad("the volumes have something else there than the signatures")
     } else if !gone(signed) && differs(head, signed) {
-        Some("the volumes have an older or newer state of it than the signatures")
+        Beside::Bad("the volumes have an older or newer state of it than the signatures")
     } else {
-        None
+        Beside::Good {
+            whole: head.kind != ItemKind::Diff,
+        }
     };
     feed.take();
-    Ok(why)
+    Ok(found)
 }
 
 fn differs(stored: &Item, signed: &Item) -> bool {

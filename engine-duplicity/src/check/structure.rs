@@ -108,7 +108,8 @@ fn signatures(engine: &DuplicityEngine, set: &Set, findings: &Findings) -> Resul
     let Some(stored) = &set.signatures else {
         let message = "its signatures are missing: it can be restored, but not be continued by an increment; \
                        `holdfast repair index` makes them anew";
-        findings.error(set.id.to_string(), message);
+        // Nothing is lost by it: the next backup starts a new chain by itself.
+        findings.hint(set.id.to_string(), message);
         return Ok(());
     };
     let name = stored.key.to_string();

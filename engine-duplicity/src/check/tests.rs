@@ -69,6 +69,9 @@ fn damage_is_named_and_the_next_backup_heals_it() {
     assert!(found.iter().any(|error| error.contains("`long`")), "{found:?}");
     bench.backup().unwrap();
     bench.assert_latest_is_the_tree("after the damage was found");
+    // The old state stays lost, and nothing is left for a backup to mend.
+    assert!(!errors(&check(&bench, ReadData::All)).is_empty());
+    assert!(!bench.archive().join("holdfast-damaged").exists());
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 mod signatures;
 
-use engine_api::{CheckRequest, Progress, ReadData, RepairReport, RepairRequest};
+use engine_api::{CheckRequest, Finding, Progress, ReadData, RepairReport, RepairRequest, Severity};
 
 use crate::DuplicityEngine;
 use crate::archive::Archive;
@@ -103,7 +103,8 @@ fn note_damage(
         "without an archive folder nothing can be noted: make a full backup to be safe again"
     };
     report.actions.push(text.to_owned());
-    for finding in found.findings {
+    let errors = |finding: &Finding| finding.severity == Severity::Error;
+    for finding in found.findings.into_iter().filter(errors) {
         report.left.push(format!("{}: {}", finding.object, finding.message));
     }
     Ok(())

@@ -97,7 +97,9 @@ impl Archive {
     /// Brings it in line with the storage: what is of no set there goes, and what the sets of `chain` have there and
     /// lack here comes. Returns whether the signatures of all of them are here then.
     pub fn sync(&self, engine: &DuplicityEngine, collection: &Collection, chain: &[Set]) -> Result<bool> {
-        let alive: BTreeSet<SetId> = collection.restorable().iter().map(|(_, set)| set.id).collect();
+        // Signatures that only this machine has may be all that is left of them.
+        let has_manifest = collection.sets().filter(|set| set.manifest.is_some());
+        let alive: BTreeSet<SetId> = has_manifest.map(|set| set.id).collect();
         for (name, path) in self.files()? {
             if !name.partial && !alive.contains(&name.set) {
                 remove(&path)?;

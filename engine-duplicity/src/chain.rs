@@ -216,13 +216,14 @@ impl Collection {
     /// The greatest time that any file of the repository bears.
     #[must_use]
     pub fn last_time(&self) -> Option<SetTime> {
-        let loose = self
-            .orphans
-            .iter()
-            .chain(&self.incomplete)
-            .chain(&self.stray_signatures);
+        self.sets().map(|set| set.id.end()).max()
+    }
+
+    /// Every set of which there is a file.
+    pub fn sets(&self) -> impl Iterator<Item = &Set> {
+        let loose = self.orphans.iter().chain(&self.incomplete);
         let chained = self.chains.iter().flat_map(|chain| &chain.sets);
-        loose.chain(chained).map(|set| set.id.end()).max()
+        chained.chain(loose).chain(&self.stray_signatures)
     }
 }
 

@@ -21,6 +21,9 @@ pub trait Cipher: Send + Sync {
     /// Of kind [`PermissionDenied`](io::ErrorKind::PermissionDenied) when no passphrase or key fits, of kind
     /// [`InvalidData`](io::ErrorKind::InvalidData) when it is no message.
     fn open<'a>(&'a self, from: Box<dyn Read + Send + 'a>) -> io::Result<Box<dyn Read + Send + 'a>>;
+
+    /// Whether it holds a secret that opens what it seals; who has public keys only can write and not read.
+    fn can_open(&self) -> bool;
 }
 
 /// A message being written.

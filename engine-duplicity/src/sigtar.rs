@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -11,7 +11,14 @@ use flate2::read::MultiGzDecoder;
 use crate::error::{Error, Result};
 use crate::format::TreePath;
 use crate::source::{PartKind, PartName};
-use crate::tar::{Header, TarReader};
+use crate::tar::{Header, TarReader, pad, write_header};
+
+/// Signature files that are open at once.
+const MOST_OPEN: usize = 48;
+/// Bytes that are read or written at once.
+const BUFFER: usize = 64 << 10;
+
+type Content = Box<dyn Read + Send>;
 
 /// What the signature files say of a path.
 #[derive(Debug)]
@@ -55,47 +62,83 @@ impl<'a> State<'a> {
         }
     }
 
-    /// Of gzipped files of this machine, oldest first.
-    pub fn of_files(paths: &[PathBuf]) -> Result<State<'static>> {
-        let open = |path: &PathBuf| -> Result<(String, Box<dyn Read + Send>)> {
+    /// Of gzipped files of this machine, oldest first. Where there are very many, runs of them are merged in temporary
+    /// files first, so that not all need to be open at once.
+    pub fn of_files(paths: &[PathBuf], temp: &Path) -> Result<State<'static>> {
+        let open = |path: &PathBuf| -> Result<(String, Content)> {
             let file = File::open(path).map_err(Error::local("open", path))?;
-            let content = MultiGzDecoder::new(BufReader::with_capacity(64 << 10, file));
+            let content = MultiGzDecoder::new(BufReader::with_capacity(BUFFER, file));
             Ok((file_name(path), Box::new(content)))
         };
-        Ok(State::new(paths.iter().map(open).collect::<Result<_>>()?))
+        if paths.len() <= MOST_OPEN {
+            return Ok(State::new(paths.iter().map(open).collect::<Result<_>>()?));
+        }
+        let merge = |run: &[PathBuf]| -> Result<(String, Content)> {
+            let files = run.iter().map(open).collect::<Result<_>>()?;
+            let merged = State::new(files).merged(temp)?;
+            Ok(("merged signature files".to_owned(), Box::new(merged)))
+        };
+        let run = paths.len().div_ceil(MOST_OPEN).max(MOST_OPEN);
+        Ok(State::new(paths.chunks(run).map(merge).collect::<Result<_>>()?))
+    }
+
+    /// The whole merge, with what is gone, as one signature file.
+    fn merged(mut self, temp: &Path) -> Result<File> {
+        let file = tempfile::tempfile_in(temp).map_err(Error::local("make a file in", temp))?;
+        let mut out = BufWriter::with_capacity(BUFFER, file);
+        let mut entry = Vec::new();
+        while let Some((old, _)) = self.next_of_any()? {
+            entry.clear();
+            write_header(&mut entry, &old.header);
+            entry.extend_from_slice(&self.signature(&old, u64::MAX)?);
+            pad(&mut entry, old.header.size);
+            out.write_all(&entry).map_err(Error::local("write to", temp))?;
+        }
+        let mut file = out
+            .into_inner()
+            .map_err(|error| Error::local("write to", temp)(error.into_error()))?;
+        file.rewind().map_err(Error::local("read in", temp))?;
+        Ok(file)
     }
 
     /// The next path that exists in the state.
     pub fn next(&mut self) -> Result<Option<Old>> {
         loop {
-            for index in std::mem::take(&mut self.behind) {
-                if let Some(source) = self.sources.get_mut(index)
-                    && let Some(path) = source.advance()?
-                {
-                    self.heads.push(Reverse((path, Reverse(index))));
-                }
-            }
-            let Some(Reverse((path, Reverse(newest)))) = self.heads.pop() else {
-                return Ok(None);
-            };
-            self.behind.push(newest);
-            while let Some(Reverse((same, _))) = self.heads.peek()
-                && *same == path
-                && let Some(Reverse((_, Reverse(older)))) = self.heads.pop()
-            {
-                self.behind.push(older);
-            }
-            let head = self.sources.get_mut(newest).and_then(|source| source.head.take());
-            if let Some((path, kind, header)) = head
-                && kind != PartKind::Deleted
-            {
-                return Ok(Some(Old {
-                    path,
-                    header,
-                    source: newest,
-                }));
+            match self.next_of_any()? {
+                Some((_, PartKind::Deleted)) => {}
+                other => return Ok(other.map(|(old, _)| old)),
             }
         }
+    }
+
+    /// The next path that is named, and what is said of it.
+    fn next_of_any(&mut self) -> Result<Option<(Old, PartKind)>> {
+        for index in std::mem::take(&mut self.behind) {
+            if let Some(source) = self.sources.get_mut(index)
+                && let Some(path) = source.advance()?
+            {
+                self.heads.push(Reverse((path, Reverse(index))));
+            }
+        }
+        let Some(Reverse((path, Reverse(newest)))) = self.heads.pop() else {
+            return Ok(None);
+        };
+        self.behind.push(newest);
+        while let Some(Reverse((same, _))) = self.heads.peek()
+            && *same == path
+            && let Some(Reverse((_, Reverse(older)))) = self.heads.pop()
+        {
+            self.behind.push(older);
+        }
+        let head = self.sources.get_mut(newest).and_then(|source| source.head.take());
+        Ok(head.map(|(path, kind, header)| {
+            let old = Old {
+                path,
+                header,
+                source: newest,
+            };
+            (old, kind)
+        }))
     }
 
     /// The first `most` bytes of the signature of the path that came last; what is read is not there a second time.
@@ -139,3 +182,6 @@ impl Source<'_> {
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,7 +233,11 @@ impl<'a, 'c> Assembler<'a, 'c> {
         let signed = entry.in_signatures(name(b"signature/", &open.path, false), signature.len() as u64);
         self.spools.entry(&signed, signature)?;
         // As the original counts: a file where a folder or a link was is new.
-        let how = if open.diff { Difference::Changed } else { Difference::New };
+        let how = if open.diff {
+            Difference::Changed
+        } else {
+            Difference::New
+        };
         self.changed(how, &open.path)?;
         self.mark(&open.path, None);
         self.finished(&open.path, change, entry.extras.size.unwrap_or(0));

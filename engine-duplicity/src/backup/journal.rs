@@ -348,3 +348,61 @@ impl StoredVolume {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn path(name: &[u8]) -> TreePath {
+        TreePath::parse(name).unwrap_or_default()
+    }
+
+    fn volume(names: &[Vec<u8>], part: Option<u64>, len: u64) -> StoredVolume {
+        let name = |at: usize| path(names.get(at).map_or(b"".as_slice(), Vec::as_slice));
+        let end = |at| PathEnd { path: name(at), part };
+        StoredVolume {
+            len,
+            info: VolumeInfo {
+                start: end(0),
+                end: end(1),
+                hashes: vec![("SHA1".to_owned(), vec![7; 20])],
+            },
+            mark: Mark {
+                complete: (len % 2 == 0).then(|| name(2)),
+                cut: part.map(|parts| Cut {
+                    path: name(1),
+                    parts,
+                    hash: [9; 32],
+                }),
+                spools: Position {
+                    signatures: len,
+                    file_count: 3,
+                    ..Position::default()
+                },
+            },
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_noted_is_read_and_a_broken_line_ends_it(
+            names in prop::collection::vec(prop::collection::vec(1_u8..=255, 1..20), 3),
+            part in prop::option::of(1_u64..99),
+            len in 0_u64..1000,
+            cut in 0_usize..400,
+        ) {
+            let set = SetId::Increment { start: SetTime::new(5).unwrap(), end: SetTime::new(9).unwrap() };
+            let head = line(&format!("{MAGIC} {} increment {} ab12", set.end(), set.start()));
+            let volumes = vec![volume(&names, part, len), volume(&names, None, len + 1)];
+            let lines: Vec<String> = volumes.iter().map(|volume| line(&volume.text())).collect();
+            let text = format!("{head}{}{}", lines[0], lines[1]);
+            let noted = Noted { set, settings: "ab12".to_owned(), volumes };
+            prop_assert_eq!(Noted::parse(&text), Some(noted.clone()));
+            let end = text.len() - 2 - cut.min(lines[1].len() - 2);
+            let broken = Noted::parse(&text[..end]).unwrap();
+            prop_assert_eq!(&broken.volumes, &noted.volumes[..1]);
+        }
+    }
+}

@@ -132,11 +132,22 @@ pub fn run(engine: &DuplicityEngine, request: &BackupRequest, progress: &dyn Pro
         match execute(engine, &archive, request, &plan, progress) {
             // Nothing of the run that was to be gone on with was used up: an earlier place may do.
             Err(Error::Unresumable { why }) => plan.step_back(why, engine, &archive, progress)?,
-            other => break other?,
+            other => break other.inspect_err(|error| drop_damaged(&archive, error))?,
         }
     };
     report.duration = clock.elapsed();
     Ok(report)
+}
+
+/// A signature file of this machine that proves damaged goes, so that the next run fetches it again.
+fn drop_damaged(archive: &Archive, error: &Error) {
+    if let Error::Damaged { object, .. } = error
+        && !object.contains('/')
+        && object.contains("sigtar")
+    {
+        // The error that is being reported matters more.
+        let _ = crate::archive::remove(&archive.dir().join(object));
+    }
 }
 
 fn execute(

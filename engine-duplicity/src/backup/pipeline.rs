@@ -30,7 +30,7 @@ pub struct Made {
 pub fn run(context: &Context<'_>, archive: &Archive, plan: &Plan, walk: Walk) -> Result<Made> {
     let (journal, spools) = begin(context, archive, plan)?;
     let state = match &plan.basis {
-        Some(basis) => State::of_files(&basis.signatures)?,
+        Some(basis) => State::of_files(&basis.signatures, context.temp)?,
         None => State::new(Vec::new()),
     };
     let threads = context.settings.threads.max(1);

@@ -12,12 +12,14 @@ use super::journal::Noted;
 use super::segment::Mark;
 use super::settle;
 use crate::archive::Archive;
-use crate::chain::{Chain, Collection};
+use crate::chain::{Chain, Collection, Set};
+use crate::container::{opening, unwrap};
 use crate::engine::DuplicityEngine;
 use crate::error::{Error, Result};
 use crate::format::quote::hex;
 use crate::format::{FileKind, Manifest, Notes, SetId, SetTime, TreePath};
 use crate::settings::{BackupMode, Settings};
+use crate::stored::StoredReader;
 
 /// What is going to be made.
 pub struct Plan {
@@ -193,11 +195,30 @@ fn basis(engine: &DuplicityEngine, archive: &Archive, collection: &Collection, c
     if !archive.sync(engine, collection, &chain.sets)? {
         return Ok(None);
     }
+    chain.sets.last().map_or(Ok(()), |last| prove_key(engine, last))?;
     let path = |set: SetId| archive.path(FileKind::Signatures, set, false);
     Ok(chain.sets.last().map(|last| Basis {
         set: last.id,
         signatures: chain.sets.iter().map(|set| path(set.id)).collect(),
     }))
+}
+
+/// Opens what the last set's run stored: a chain that begins with one passphrase and goes on with another could be
+/// restored with neither.
+fn prove_key(engine: &DuplicityEngine, last: &Set) -> Result<()> {
+    let cipher = engine
+        .settings()
+        .encryption
+        .as_deref()
+        .filter(|cipher| cipher.can_open());
+    let Some(manifest) = last.manifest.as_ref().filter(|_| cipher.is_some()) else {
+        return Ok(());
+    };
+    let name = manifest.key.to_string();
+    let stored = StoredReader::new(engine.blobs().as_ref(), manifest);
+    let mut content = unwrap(&name, manifest.container, Box::new(stored), cipher)?;
+    let read = std::io::copy(&mut content, &mut std::io::sink());
+    read.map(drop).map_err(|error| opening(&name, &error))
 }
 
 /// The time of the new set, which no other bears; waits for the clock if it must.

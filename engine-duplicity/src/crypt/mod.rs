@@ -137,6 +137,10 @@ impl Cipher for OpenPgp {
     fn open<'a>(&'a self, from: Box<dyn Read + Send + 'a>) -> io::Result<Box<dyn Read + Send + 'a>> {
         open::begin(self, from)
     }
+
+    fn can_open(&self) -> bool {
+        !self.secret_keys.is_empty() || (self.recipients.is_empty() && !self.passphrases.is_empty())
+    }
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ impl Notes {
     }
 }
 
-/// A manifest without its list of files, which can be long: see [`Manifest::changed_files`].
+/// A manifest without its list of files, which can be long and which nothing here needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
     /// The machine's short name.

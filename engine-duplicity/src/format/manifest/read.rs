@@ -1,6 +1,6 @@
 //! Reading a manifest: keywords in either case, unknown lines passed over, of repeated blocks the last one.
 
-use super::{ChangedFile, Difference, Manifest, PathEnd, TreePath, VolumeInfo, unhex, unquote};
+use super::{Manifest, PathEnd, TreePath, VolumeInfo, unhex, unquote};
 
 /// A text that is no manifest: what is wrong with it.
 pub type Wrong = String;
@@ -52,26 +52,6 @@ impl Manifest {
             return Err("it names no volume".to_owned());
         }
         Ok(manifest)
-    }
-
-    /// Hands over the list of files, of every part of it that stands in the text; broken lines are passed over.
-    pub fn changed_files(text: &[u8]) -> impl Iterator<Item = ChangedFile> + '_ {
-        let mut inside = false;
-        text.split(|byte| *byte == b'\n').filter_map(move |line| {
-            let (word, rest) = keyword(line);
-            if !line.starts_with(b" ") {
-                inside = word == "filelist";
-                return None;
-            }
-            let how = match word.as_str() {
-                "new" => Difference::New,
-                "changed" => Difference::Changed,
-                "deleted" => Difference::Deleted,
-                _ => return None,
-            };
-            let path = TreePath::parse(&unquote(rest)).filter(|_| inside)?;
-            Some(ChangedFile { how, path })
-        })
     }
 }
 

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::format::quote::unquote;
 
 const EXAMPLE: &str = "Hostname vm
 Localdir T
@@ -18,6 +19,21 @@ Filelist 3
     deleted  dir1/sub/f2
 ";
 
+/// The list of files, of every part of it that stands in the text.
+fn changed_files(text: &[u8]) -> impl Iterator<Item = ChangedFile> {
+    text.split(|byte| *byte == b'\n').filter_map(|line| {
+        let words: Vec<&[u8]> = line.trim_ascii().splitn(2, |byte| *byte == b' ').collect();
+        let how = match *words.first()? {
+            b"new" => Difference::New,
+            b"changed" => Difference::Changed,
+            b"deleted" => Difference::Deleted,
+            _ => return None,
+        };
+        let path = TreePath::parse(&unquote(words.get(1)?.trim_ascii()))?;
+        Some(ChangedFile { how, path })
+    })
+}
+
 fn write(manifest: &Manifest, files: &[ChangedFile]) -> Vec<u8> {
     let mut text = manifest.text(files.len() as u64);
     files.iter().for_each(|file| file.write_to(&mut text));
@@ -27,7 +43,7 @@ fn write(manifest: &Manifest, files: &[ChangedFile]) -> Vec<u8> {
 #[test]
 fn a_real_one_is_read_and_written_byte_for_byte() {
     let manifest = Manifest::parse(EXAMPLE.as_bytes()).unwrap();
-    let files: Vec<ChangedFile> = Manifest::changed_files(EXAMPLE.as_bytes()).collect();
+    let files: Vec<ChangedFile> = changed_files(EXAMPLE.as_bytes()).collect();
     assert_eq!(manifest.host.as_deref(), Some(b"vm".as_slice()));
     assert_eq!(manifest.volumes[&1].end.part, Some(15));
     assert!(manifest.volumes[&1].start.path.is_root());
@@ -55,7 +71,7 @@ fn after_a_resume_the_later_block_counts_and_what_lies_above_the_last_is_dropped
     );
     let manifest = Manifest::parse(middle.as_bytes()).unwrap();
     assert_eq!(manifest.volumes.len(), 3);
-    assert_eq!(Manifest::changed_files(middle.as_bytes()).count(), 2);
+    assert_eq!(changed_files(middle.as_bytes()).count(), 2);
 }
 
 #[test]
@@ -96,7 +112,6 @@ proptest! {
     #[test]
     fn any_text_is_harmless(text in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = Manifest::parse(&text);
-        let _ = Manifest::changed_files(&text).count();
     }
 
     #[test]
@@ -121,6 +136,6 @@ proptest! {
         manifest.file_count = Some(files.len() as u64);
         let text = write(&manifest, &files);
         prop_assert_eq!(Manifest::parse(&text).unwrap(), manifest);
-        prop_assert_eq!(Manifest::changed_files(&text).collect::<Vec<_>>(), files);
+        prop_assert_eq!(changed_files(&text).collect::<Vec<_>>(), files);
     }
 }

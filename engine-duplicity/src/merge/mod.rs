@@ -191,6 +191,3 @@ impl<'s, 'e> Merge<'s, 'e> {
         self.doubts.iter().find(covers).map(|(_, doubt)| doubt.why.clone())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -133,6 +133,3 @@ impl Wanted {
         self.is_all() || self.paths.iter().any(|wanted| info.may_hold(wanted))
     }
 }
-
-#[cfg(test)]
-mod tests;

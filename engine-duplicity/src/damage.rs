@@ -40,14 +40,13 @@ pub fn of_chain(engine: &DuplicityEngine, archive: &Archive, chain: Option<&Chai
         return BTreeSet::new();
     }
     let text = std::fs::read(archive.dir().join(NAME)).unwrap_or_default();
+    // An empty line is the root of the tree; only the last line feed ends the list.
+    let text = text.strip_suffix(b"\n").unwrap_or(&text);
     let mut lines = text.split(|byte| *byte == b'\n');
     if start.is_none() || lines.next().and_then(SetTime::parse) != start {
         return BTreeSet::new();
     }
-    lines
-        .filter(|line| !line.is_empty())
-        .filter_map(|line| TreePath::parse(&unquote(line)))
-        .collect()
+    lines.filter_map(|line| TreePath::parse(&unquote(line))).collect()
 }
 
 /// Forgets the list: a backup has saved what is on it.

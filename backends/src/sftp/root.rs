@@ -1,6 +1,7 @@
 //! The destination's folder on the server.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use engine_api::{StoreError, StoreErrorKind};
 
@@ -25,6 +26,8 @@ pub(super) struct Root {
     /// Which filesystem it was when it was opened, where the server tells.
     filesystem: Option<u64>,
     folder_sync: bool,
+    /// How often the content of a file was changed.
+    pub(super) changes: AtomicU64,
 }
 
 impl Root {
@@ -48,6 +51,7 @@ impl Root {
             location,
             filesystem,
             folder_sync,
+            changes: AtomicU64::new(0),
         })
     }
 

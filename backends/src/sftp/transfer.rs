@@ -62,6 +62,51 @@ impl Reads<'_> {
     }
 }
 
+/// A read whose requests are under way, and whose buffer comes later.
+pub(super) struct Batch {
+    offset: u64,
+    length: usize,
+    under_way: VecDeque<(Answer, usize, usize)>,
+}
+
+impl Batch {
+    /// Asks for `length` bytes at `offset`.
+    pub(super) fn ask(file: &Handle, offset: u64, length: usize) -> Result<Self, Problem> {
+        let step = file.link().extensions().read;
+        let mut reads = Reads {
+            file,
+            offset,
+            under_way: VecDeque::new(),
+        };
+        for at in (0..length).step_by(step) {
+            reads.ask(at, step.min(length - at))?;
+        }
+        Ok(Self {
+            offset,
+            length,
+            under_way: reads.under_way,
+        })
+    }
+
+    pub(super) const fn is_for(&self, offset: u64, length: usize) -> bool {
+        self.offset == offset && self.length == length
+    }
+
+    /// Fills the buffer that it was asked for, and says how much there was: less only at the end.
+    pub(super) fn fill(self, file: &Handle, buffer: &mut [u8]) -> Result<usize, Problem> {
+        let mut reads = Reads {
+            file,
+            offset: self.offset,
+            under_way: self.under_way,
+        };
+        let mut end = buffer.len();
+        while !reads.under_way.is_empty() {
+            end = end.min(reads.take(buffer)?);
+        }
+        Ok(end)
+    }
+}
+
 /// Writes to one file that are under way.
 #[derive(Default)]
 pub(super) struct Writes {

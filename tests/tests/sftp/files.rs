@@ -120,3 +120,33 @@ fn names(folder: &Path) -> Vec<String> {
         .map(|item| item.unwrap().file_name().into_string().unwrap())
         .collect()
 }
+
+#[test]
+fn what_is_read_ahead_is_never_old() {
+    const PIECE: usize = 100_000;
+    let server = need!(Sshd::start(), NO_SERVER);
+    let destination = open(&server, &server.folder().join("tree"));
+    let files = destination.files.as_deref().unwrap();
+    let root = files.root();
+    let writer = files.create(&root, b"file").unwrap();
+    writer.write_at(0, &vec![1; 40 * PIECE + 7]).unwrap();
+    let reader = files.open(&root, b"file").unwrap();
+    let mut buffer = vec![0; PIECE];
+    for number in 0..41_u8 {
+        let offset = u64::from(number) * PIECE as u64;
+        if number % 7 == 3 {
+            writer.write_at(offset, &vec![number; PIECE]).unwrap();
+        }
+        let wanted = if number % 7 == 3 { number } else { 1 };
+        let length = if number == 40 { 7 } else { PIECE };
+        assert_eq!(reader.read_at(offset, &mut buffer).unwrap(), length);
+        assert!(buffer[..length].iter().all(|&byte| byte == wanted), "piece {number}");
+    }
+    // Back to the start, in other pieces, past the end.
+    assert_eq!(reader.read_at(0, &mut buffer[..10]).unwrap(), 10);
+    assert_eq!(reader.read_at(10, &mut buffer[..50]).unwrap(), 50);
+    assert_eq!(reader.read_at(60, &mut buffer[..20]).unwrap(), 20);
+    assert_eq!(reader.read_at(80, &mut buffer[..20]).unwrap(), 20);
+    assert_eq!(buffer[..20], [1; 20]);
+    assert_eq!(reader.read_at(50 * PIECE as u64, &mut buffer).unwrap(), 0);
+}

@@ -1,10 +1,12 @@
 use std::any::Any;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine_api::{FileStat, NewMetadata, StoreError, StoreErrorKind, StoredFile};
 
+use super::ahead::Ahead;
 use super::metadata;
 use crate::sftp::errors::{Context, Problem};
 use crate::sftp::requests::Handle;
@@ -26,6 +28,7 @@ pub(super) struct OpenFile {
     handle: Handle,
     is_new: bool,
     writes: Mutex<Pending>,
+    ahead: Ahead,
 }
 
 #[derive(Default)]
@@ -43,6 +46,7 @@ impl OpenFile {
             handle,
             is_new,
             writes: Mutex::default(),
+            ahead: Ahead::default(),
         }
     }
 
@@ -60,6 +64,11 @@ impl OpenFile {
         self.settle()
             .and_then(|()| work(&self.handle))
             .map_err(|problem| self.error(operation, problem))
+    }
+
+    /// The content may have changed: what was read ahead is worth nothing any more.
+    fn changed(&self) {
+        self.root.changes.fetch_add(1, Ordering::SeqCst);
     }
 
     fn settle(&self) -> Result<(), Problem> {
@@ -114,7 +123,13 @@ impl Pending {
 
 impl StoredFile for OpenFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
-        self.after_writes("read", |handle| transfer::read(handle, offset, buffer))
+        self.after_writes("read", |handle| {
+            if self.is_new {
+                return transfer::read(handle, offset, buffer);
+            }
+            let changes = self.root.changes.load(Ordering::SeqCst);
+            self.ahead.read(handle, offset, buffer, changes)
+        })
     }
 
     fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), StoreError> {
@@ -125,6 +140,7 @@ impl StoredFile for OpenFile {
         };
         let result = pending.result(written);
         drop(pending);
+        self.changed();
         result.map_err(|problem| self.error("write", problem))
     }
 
@@ -133,7 +149,9 @@ impl StoredFile for OpenFile {
             size: Some(len),
             ..Attributes::default()
         };
-        self.after_writes("set the length of", |handle| handle.set(&attributes)?.done())
+        let done = self.after_writes("set the length of", |handle| handle.set(&attributes)?.done());
+        self.changed();
+        done
     }
 
     fn reserve(&self, len: u64) -> Result<(), StoreError> {
@@ -183,8 +201,9 @@ impl StoredFile for OpenFile {
         if !Arc::ptr_eq(self.handle.link(), source.handle.link()) {
             return Err(self.error("copy into", Problem::lost("the other file was opened before that")));
         }
-        self.copy(source, from, to)
-            .map_err(|problem| self.error("copy into", problem))
+        let copied = self.copy(source, from, to);
+        self.changed();
+        copied.map_err(|problem| self.error("copy into", problem))
     }
 
     fn reflink(&self, _source: &dyn StoredFile) -> Result<(), StoreError> {

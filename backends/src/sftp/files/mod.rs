@@ -1,5 +1,6 @@
 //! The same folder as a tree of files.
 
+mod ahead;
 mod file;
 mod folders;
 mod metadata;

@@ -1,6 +1,7 @@
 //! Copying one file, with its digest taken on the way.
 
 mod data;
+mod far;
 mod large;
 mod reuse;
 

@@ -1,4 +1,8 @@
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine_api::Destination;
 use holdfast_tests::sshd::Sshd;
@@ -23,4 +27,40 @@ pub fn open(server: &Sshd, directory: &Path) -> Destination {
         let error = engine_api::Error::from(error);
         panic!("{}\n{}", error.chain(), server.log())
     })
+}
+
+/// A way to a server that counts the bytes sent to it.
+pub struct Meter(u16);
+
+impl Meter {
+    pub fn start(server: SocketAddr, sent: Arc<AtomicU64>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let server = TcpStream::connect(server).unwrap();
+                let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let sent = Arc::clone(&sent);
+                std::thread::spawn(move || pump(from, to, &sent));
+                std::thread::spawn(move || pump(server, client, &AtomicU64::new(0)));
+            }
+        });
+        Self(port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.0
+    }
+}
+
+fn pump(mut from: TcpStream, mut to: TcpStream, count: &AtomicU64) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        count.fetch_add(read as u64, Ordering::SeqCst);
+        if to.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
 }

@@ -4,6 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine_api::{BackupReport, Engine, Silent, SnapshotRef, Timestamp};
 use engine_rsync::{Marker, RsyncEngine};
@@ -14,7 +15,7 @@ use holdfast_tests::sshd::Sshd;
 use holdfast_tests::tree::{Compare, assert_same, below, picture};
 use holdfast_tests::{corpus, need};
 
-use crate::common::{NO_SERVER, open};
+use crate::common::{Meter, NO_SERVER, open};
 
 #[test]
 fn restic_reads_what_holdfast_wrote_over_sftp_and_goes_on_with_it() {
@@ -164,4 +165,29 @@ fn rsync_finds_no_difference_in_what_holdfast_wrote_over_sftp() {
     let report = report.unwrap_or_else(|error| panic!("{}", error.chain()));
     assert!(report.problems.is_empty(), "{:?}", report.problems);
     assert_same(&saved, &picture(&below(&target, &tree)), Compare::default());
+}
+
+#[test]
+fn a_large_file_with_few_changes_sends_few_bytes() {
+    const LENGTH: u64 = 256 << 20;
+    let mut plain = need!(plain(), NO_RSYNC);
+    let path = plain.tree.join("large");
+    let mut random = corpus::Random::new(5);
+    let mut content = random.noise(usize::try_from(LENGTH).unwrap());
+    std::fs::write(&path, &content).unwrap();
+    plain.backup();
+    // One in a hundred bytes, in runs of 64 KiB.
+    for _ in 0..LENGTH / 100 / (64 << 10) {
+        let at = usize::try_from(random.below(LENGTH - (64 << 10))).unwrap();
+        content[at..at + (64 << 10)].copy_from_slice(&random.noise(64 << 10));
+    }
+    std::fs::write(&path, &content).unwrap();
+    let sent = Arc::new(AtomicU64::new(0));
+    let meter = Meter::start(plain.server.address(), Arc::clone(&sent));
+    let mut settings = plain.server.settings(&plain.place);
+    settings.port = meter.port();
+    let (_, stored) = plain.backup_through(settings);
+    assert!(std::fs::read(stored.join("large")).unwrap() == content);
+    let sent = sent.load(Ordering::SeqCst);
+    assert!(sent < LENGTH / 20, "{sent} of {LENGTH} bytes were sent");
 }

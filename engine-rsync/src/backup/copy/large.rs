@@ -27,7 +27,15 @@ impl Job<'_, '_> {
         let out = self.create()?;
         let old = self.clone_before(out.as_ref(), sparse);
         let mut hasher = blake3::Hasher::new();
-        let written = self.write(out.as_ref(), old.as_deref(), runs, tools, &mut hasher);
+        let far = if old.is_none() {
+            self.before_far_away(sparse)
+        } else {
+            None
+        };
+        let written = match &far {
+            Some(far) => self.write_far(out.as_ref(), far.as_ref(), runs, tools, &mut hasher),
+            None => self.write(out.as_ref(), old.as_deref(), runs, tools, &mut hasher),
+        };
         let size = written.as_ref().copied().unwrap_or(0);
         self.finish(out, written.map(drop))?;
         Ok(Copied {

@@ -33,7 +33,7 @@ fn restic_reads_what_holdfast_wrote_over_sftp_and_goes_on_with_it() {
     // By its path, and by its own SFTP to the same server.
     let by_path = Restic::new(&program, &place);
     by_path.check();
-    assert_eq!(by_path.snapshots(), [first.0.clone()]);
+    assert_eq!(by_path.snapshots(), std::slice::from_ref(&first.0));
     let known = server.settings(&place).known_hosts;
     let command = format!(
         "ssh -p {} -i {} -o UserKnownHostsFile={} root@127.0.0.1 -s sftp",

@@ -14,6 +14,7 @@ fn snapshot(time: &str) -> Snapshot {
         files: None,
         bytes: None,
         bytes_added: None,
+        detail: None,
     }
 }
 

@@ -370,7 +370,7 @@ mod tests {
                 hashes: vec![("SHA1".to_owned(), vec![7; 20])],
             },
             mark: Mark {
-                complete: (len % 2 == 0).then(|| name(2)),
+                complete: (len.is_multiple_of(2)).then(|| name(2)),
                 cut: part.map(|parts| Cut {
                     path: name(1),
                     parts,
@@ -401,7 +401,7 @@ mod tests {
             let noted = Noted { set, settings: "ab12".to_owned(), volumes };
             prop_assert_eq!(Noted::parse(&text), Some(noted.clone()));
             let end = text.len() - 2 - cut.min(lines[1].len() - 2);
-            let broken = Noted::parse(&text[..end]).unwrap();
+            let broken = Noted::parse(text.get(..end).unwrap()).unwrap();
             prop_assert_eq!(&broken.volumes, &noted.volumes[..1]);
         }
     }

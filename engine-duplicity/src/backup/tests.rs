@@ -125,7 +125,7 @@ fn interrupted(n: u64, full_first: bool) -> bool {
     }
     fs::write(source.join("noise-a-new"), "a new file before").unwrap();
     fs::remove_file(source.join("noise-b")).unwrap();
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         noise(&source.join("noise-c"), &mut dice, 2_400_000);
     }
     mutate(&source, &mut dice, 10).unwrap();

@@ -12,7 +12,7 @@ fn metadata(kind: EntryKind, seed: u64) -> Metadata {
         seconds,
         nanos: small * 1000,
     };
-    let name = |prefix| (seed % 3 != 0).then(|| Arc::from(format!("{prefix}{}", seed % 5)));
+    let name = |prefix| (!seed.is_multiple_of(3)).then(|| Arc::from(format!("{prefix}{}", seed % 5)));
     let is_device = matches!(kind, EntryKind::CharDevice | EntryKind::BlockDevice);
     Metadata {
         kind,
@@ -21,7 +21,7 @@ fn metadata(kind: EntryKind, seed: u64) -> Metadata {
         gid: u32::MAX,
         user: name("user"),
         group: name("group"),
-        mtime: time(seed.cast_signed() % 5_000_000_000 * if seed % 7 == 0 { -1 } else { 1 }),
+        mtime: time(seed.cast_signed() % 5_000_000_000 * if seed.is_multiple_of(7) { -1 } else { 1 }),
         atime: time(i64::MAX),
         ctime: time(i64::MIN),
         size: if kind == EntryKind::File { seed } else { 0 },
@@ -54,7 +54,7 @@ fn record(path: &[u8], seed: u64) -> Record {
         path: path.to_vec(),
         metadata: metadata(kind, seed),
         digest: (kind == EntryKind::File).then(|| *blake3::hash(path).as_bytes()),
-        sparse: seed % 5 == 0,
+        sparse: seed.is_multiple_of(5),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::Path;
 
 use engine_api::{EntryKind, Event};
 
@@ -52,7 +52,7 @@ fn compare_all(context: &Context<'_>, files: &[Record]) -> Result<()> {
 }
 
 /// What differs, if anything.
-fn compare(context: &Context<'_>, path: &PathBuf, record: &Record) -> std::io::Result<Option<String>> {
+fn compare(context: &Context<'_>, path: &Path, record: &Record) -> std::io::Result<Option<String>> {
     let file = context.target.open_existing(path)?;
     let length = file.metadata()?.len();
     if length != record.metadata.size {

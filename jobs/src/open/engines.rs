@@ -25,17 +25,17 @@ const MARKER: &[u8] = b"backup.marker";
 
 /// An engine on a destination.
 pub(crate) enum Opened {
-    Duplicity(DuplicityEngine),
+    Duplicity(Box<DuplicityEngine>),
     Restic(Box<ResticEngine>),
-    Rsync(RsyncEngine),
+    Rsync(Box<RsyncEngine>),
 }
 
 impl Opened {
     pub(super) fn contract(&self) -> &dyn Engine {
         match self {
-            Self::Duplicity(engine) => engine,
+            Self::Duplicity(engine) => engine.as_ref(),
             Self::Restic(engine) => engine.as_ref(),
-            Self::Rsync(engine) => engine,
+            Self::Rsync(engine) => engine.as_ref(),
         }
     }
 }
@@ -57,7 +57,7 @@ pub(super) fn open(
             if engine.is_empty()? {
                 Err(none(site).into())
             } else {
-                Ok(Opened::Duplicity(engine))
+                Ok(Opened::Duplicity(Box::new(engine)))
             }
         }
         EngineName::Rsync => {
@@ -65,10 +65,8 @@ pub(super) fn open(
             if files.stat(&files.root(), MARKER)?.is_none() {
                 return Err(none(site).into());
             }
-            Ok(Opened::Rsync(RsyncEngine::open(
-                files,
-                rsync(context, site, Marker::Require),
-            )))
+            let engine = RsyncEngine::open(files, rsync(context, site, Marker::Require));
+            Ok(Opened::Rsync(Box::new(engine)))
         }
     }
 }
@@ -86,14 +84,17 @@ pub(super) fn make(
             Ok(Opened::Restic(Box::new(engine)))
         }
         // The first set makes it.
-        EngineName::Duplicity => Ok(Opened::Duplicity(duplicity(context, site, destination, secret)?)),
+        EngineName::Duplicity => Ok(Opened::Duplicity(Box::new(duplicity(
+            context,
+            site,
+            destination,
+            secret,
+        )?))),
         EngineName::Rsync => {
             let files = files(site, destination)?;
             make_marker(files.as_ref())?;
-            Ok(Opened::Rsync(RsyncEngine::open(
-                files,
-                rsync(context, site, Marker::Require),
-            )))
+            let engine = RsyncEngine::open(files, rsync(context, site, Marker::Require));
+            Ok(Opened::Rsync(Box::new(engine)))
         }
     }
 }

@@ -70,15 +70,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn unsupported(&self, property: &str, value: &[u8], supported: &str) -> RecordError {
-        RecordError::Unsupported {
-            record: self.name.to_owned(),
-            property: property.to_owned(),
-            value: lossy(value),
-            supported: supported.to_owned(),
-        }
-    }
-
     pub(super) fn unknown(&self, property: &[u8], similar: Option<&str>) -> RecordError {
         RecordError::Unknown {
             record: self.name.to_owned(),

@@ -82,18 +82,6 @@ pub enum RecordError {
         /// What it may be.
         allowed: String,
     },
-    /// An engine or a storage that is known by name only.
-    #[error("backup {record}: {property} `{value}` is not supported by this version, only {supported} is")]
-    Unsupported {
-        /// The record's key.
-        record: String,
-        /// `type` or `VFSType`.
-        property: String,
-        /// The name.
-        value: String,
-        /// What there is.
-        supported: String,
-    },
     /// A name that no property has.
     #[error("backup {record}: there is no property {property}")]
     Unknown {
@@ -119,7 +107,6 @@ impl RecordError {
         match self {
             Self::Value { record, property, .. }
             | Self::Missing { record, property, .. }
-            | Self::Unsupported { record, property, .. }
             | Self::Unknown { record, property, .. }
             | Self::Damaged { record, property } => (record, property),
         }

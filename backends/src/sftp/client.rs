@@ -1,5 +1,6 @@
 //! The destination's connection, made again when it broke.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine_api::StoreErrorKind;
@@ -13,10 +14,25 @@ use super::ssh::Login;
 /// One takes care of the cipher, one of the packets.
 const WORKERS: usize = 2;
 
+/// Connections besides the first: a server takes 2 MiB of each before it says that it wants more, and has one process
+/// for each.
+const MORE: usize = 2;
+
+/// Less is not worth a connection of its own.
+const LARGE: u64 = 1 << 20;
+
+/// A connection that was made, or is still to be.
+type Slot = Mutex<Option<Arc<Link>>>;
+
 /// Everything that is needed to reach the destination.
 pub(super) struct Client {
     settings: Arc<Settings>,
-    link: Mutex<Option<Arc<Link>>>,
+    first: Slot,
+    /// For large objects, in turn.
+    more: [Slot; MORE],
+    turn: AtomicUsize,
+    /// The server does not take more than one connection.
+    alone: AtomicBool,
     /// `None` only while it is being dropped.
     runtime: Option<Runtime>,
 }
@@ -39,14 +55,36 @@ impl Client {
             .map_err(|error| Problem::known(StoreErrorKind::Other, format!("no thread for it can be had: {error}")))?;
         Ok(Self {
             settings: Arc::new(settings),
-            link: Mutex::new(None),
+            first: Slot::default(),
+            more: Default::default(),
+            turn: AtomicUsize::new(0),
+            alone: AtomicBool::new(false),
             runtime: Some(runtime),
         })
     }
 
     /// The connection that runs; a new one when it broke. Who comes while it is made waits for it.
     pub(super) fn link(&self) -> Result<Arc<Link>, Problem> {
-        let mut current = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        self.running(&self.first)
+    }
+
+    /// A connection for `bytes`: large objects are spread over several.
+    pub(super) fn link_for(&self, bytes: u64) -> Result<Arc<Link>, Problem> {
+        if bytes < LARGE || self.alone.load(Ordering::Relaxed) {
+            return self.link();
+        }
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % (MORE + 1);
+        let Some(slot) = turn.checked_sub(1).and_then(|turn| self.more.get(turn)) else {
+            return self.link();
+        };
+        self.running(slot).or_else(|_| {
+            self.alone.store(true, Ordering::Relaxed);
+            self.link()
+        })
+    }
+
+    fn running(&self, slot: &Slot) -> Result<Arc<Link>, Problem> {
+        let mut current = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(link) = current.as_ref().filter(|link| !link.is_over()) {
             return Ok(Arc::clone(link));
         }
@@ -64,18 +102,21 @@ impl Client {
         Link::open(runtime.handle(), &self.settings, login)
     }
 
-    /// Does what can be done twice: once more when the connection breaks over it.
-    pub(super) fn again<T>(&self, work: impl Fn(&Arc<Link>) -> Result<T, Problem>) -> Result<T, Problem> {
-        match work(&self.link()?) {
+    /// Does what can be done twice, with `bytes` to carry: once more when the connection breaks over it.
+    pub(super) fn again<T>(&self, bytes: u64, work: impl Fn(&Arc<Link>) -> Result<T, Problem>) -> Result<T, Problem> {
+        match work(&self.link_for(bytes)?) {
             Err(Problem::Lost(_)) => work(&self.link()?),
             other => other,
         }
     }
 
-    /// Ends the connection now.
+    /// Ends the connections now.
     pub(super) fn close(&self) {
-        let link = self.link.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(link);
+        let slots = self.more.iter().chain([&self.first]);
+        let links: Vec<_> = slots
+            .map(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).take())
+            .collect();
+        drop(links);
     }
 }
 

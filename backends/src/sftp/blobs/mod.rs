@@ -63,9 +63,13 @@ impl Blobs {
     fn reading<T>(
         &self,
         context: Context<'_>,
+        bytes: u64,
         work: impl Fn(&Arc<Link>) -> Result<T, Problem>,
     ) -> Result<T, StoreError> {
-        self.root.client.again(work).map_err(|problem| context.error(problem))
+        self.root
+            .client
+            .again(bytes, work)
+            .map_err(|problem| context.error(problem))
     }
 
     /// Does something on an object; one of a reserved name is not there.
@@ -73,10 +77,11 @@ impl Blobs {
         &self,
         operation: &'static str,
         key: &Key,
+        bytes: u64,
         work: impl Fn(&Arc<Link>, &[u8]) -> Result<T, Problem>,
     ) -> Result<T, StoreError> {
         let path = self.path(key);
-        self.reading(self.context(operation, key), |link| {
+        self.reading(self.context(operation, key), bytes, |link| {
             if is_reserved(key) {
                 return Err(Problem::not_found());
             }
@@ -129,12 +134,13 @@ impl BlobStore for Blobs {
     }
 
     fn get(&self, key: &Key) -> Result<Vec<u8>, StoreError> {
-        self.reading_object("read", key, read::whole)
+        self.reading_object("read", key, 0, read::whole)
     }
 
     fn get_range(&self, key: &Key, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
+        let bytes = buffer.len() as u64;
         let buffer = std::cell::RefCell::new(buffer);
-        self.reading_object("read", key, |link, path| {
+        self.reading_object("read", key, bytes, |link, path| {
             read::range(link, path, offset, &mut buffer.borrow_mut())
         })
     }
@@ -150,12 +156,14 @@ impl BlobStore for Blobs {
     }
 
     fn stat(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
-        let size = self.reading_object("look at", key, |link, path| size_of(&link.stat(path)?.attributes()?))?;
+        let size = self.reading_object("look at", key, 0, |link, path| size_of(&link.stat(path)?.attributes()?))?;
         Ok(ObjectMeta { key: key.clone(), size })
     }
 
     fn space(&self) -> Result<Option<Space>, StoreError> {
         let context = Context::new("ask for the free space of", b"", self.root.location());
-        self.reading(context, |link| Ok(self.root.filesystem(link)?.map(|found| found.space)))
+        self.reading(context, 0, |link| {
+            Ok(self.root.filesystem(link)?.map(|found| found.space))
+        })
     }
 }

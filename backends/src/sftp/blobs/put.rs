@@ -19,7 +19,7 @@ pub(super) fn put(store: &Blobs, key: &Key, body: Body<'_>, mode: PutMode) -> Re
             "the name is reserved for temporary files",
         ));
     }
-    let link = store.root.client.link()?;
+    let link = store.root.client.link_for(body.len())?;
     store.leftovers.sweep(&link);
     let target = Target::new(store, &link, key);
     let started = target.start(mode)?;

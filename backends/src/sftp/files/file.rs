@@ -173,16 +173,16 @@ impl StoredFile for OpenFile {
 
     fn set_metadata(&self, metadata: &NewMetadata<'_>) -> Vec<StoreError> {
         let mut failed = Vec::new();
-        let done = self.after_writes("set the metadata of", |handle| {
-            let target = metadata::Target::Open(handle);
-            metadata::set(&target, metadata, &mut |operation, problem| {
-                failed.push((operation, problem))
-            })
+        // What is asked of one file is done in the order of asking, so the times come after the writes before.
+        let target = metadata::Target::Open(&self.handle);
+        let done = metadata::set(&target, metadata, &mut |operation, problem| {
+            failed.push((operation, problem));
         });
-        let failed = failed
-            .into_iter()
-            .map(|(operation, problem)| self.error(operation, problem));
-        failed.chain(done.err()).collect()
+        failed.extend(done.err().map(|problem| ("set the metadata of", problem)));
+        let failed = failed.into_iter();
+        failed
+            .map(|(operation, problem)| self.error(operation, problem))
+            .collect()
     }
 
     fn next_data(&self, offset: u64) -> Result<Option<Range<u64>>, StoreError> {

@@ -72,7 +72,7 @@ impl Files {
             let path = folders::path(&self.root, link, place.1, place.2)?;
             work(link, &path)
         };
-        let result = self.root.client.again(attempt);
+        let result = self.root.client.again(0, attempt);
         result.map_err(|problem| self.error(place, problem))
     }
 
@@ -274,7 +274,7 @@ impl FileStore for Files {
     }
 
     fn space(&self) -> Result<Option<Space>, StoreError> {
-        let found = self.root.client.again(|link| self.root.filesystem(link));
+        let found = self.root.client.again(0, |link| self.root.filesystem(link));
         let found = found.map_err(|problem| self.error(("ask for the free space of", &self.top, b""), problem))?;
         Ok(found.map(|found| found.space))
     }

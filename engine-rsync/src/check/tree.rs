@@ -109,7 +109,7 @@ impl Comparison<'_, '_, '_> {
             && (saved.size != found.size || !same_time(found.mtime, saved.mtime, self.place.time_unit))
         {
             let what = format!(
-                "it was changed after the backup, by somebody (it has {} bytes instead of {}, or another time), and with it every snapshot that shares it: `holdfast repair snapshots` makes the manifest tell what is there",
+                "it is not as it was saved (it has {} bytes instead of {}, or another time): it was changed by somebody, and with it every snapshot that shares it, or its time could not be set; `holdfast repair snapshots` makes the manifest tell what is there",
                 found.size, saved.size
             );
             self.reader.error(&record.path, &what);

@@ -54,8 +54,16 @@ impl Context<'_> {
         }
     }
 
+    /// Across a network many files at once hide the way there; on this machine more threads than cores only meet at locks.
     fn threads(&self) -> usize {
-        self.store.capabilities().concurrency.max(1)
+        let place = self.store.capabilities();
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let most = if place.local_path.is_some() {
+            cores + 1
+        } else {
+            usize::MAX
+        };
+        place.concurrency.clamp(1, most)
     }
 }
 

@@ -42,6 +42,15 @@ fn run(place: &Place, operation: &str, more: &[String]) {
             let newest = place.snapshots().pop().unwrap();
             place.restore(&newest.id, Path::new(target));
         }
+        // As the command does it unless it is told to verify.
+        ("restore-only", [target]) => {
+            let newest = place.snapshots().pop().unwrap();
+            let request = engine_api::RestoreRequest {
+                verify: false,
+                ..holdfast_tests::rsync::restore_to(&newest.id, Path::new(target))
+            };
+            place.engine.restore(&request, &Silent).unwrap();
+        }
         ("check", _) => place.check(),
         other => panic!("there is no operation {other:?}"),
     }

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use engine_api::{Key, ObjectMeta};
 
 use super::S3;
+use crate::http::Failure;
 use crate::http::xml::{Node, walk};
-use crate::http::{Failure, escape};
 
 type Each<'a> = dyn FnMut(ObjectMeta) -> ControlFlow<()> + 'a;
 
@@ -43,7 +43,6 @@ fn page(
     let mut request = s3
         .request("GET", b"")
         .query("list-type", "2")
-        .query("encoding-type", "url")
         .query("prefix", format!("{}{folder}", s3.endpoint.prefix));
     if let Some(token) = token {
         request = request.query("continuation-token", token);
@@ -69,7 +68,6 @@ fn page(
 struct Page {
     key: String,
     size: Option<u64>,
-    escaped: bool,
     truncated: bool,
     next: String,
     complete: bool,
@@ -82,7 +80,6 @@ impl Page {
         };
         match path.strip_prefix("/ListBucketResult").unwrap_or("other") {
             "" => self.complete = true,
-            "/EncodingType" => self.escaped = text.trim() == "url",
             "/IsTruncated" => self.truncated = text.trim() == "true",
             "/NextContinuationToken" => text.clone_into(&mut self.next),
             "/Contents/Key" => text.clone_into(&mut self.key),
@@ -95,11 +92,7 @@ impl Page {
 
     fn object(&mut self, prefix: &str, each: &mut Each<'_>) -> Result<ControlFlow<()>, Failure> {
         let size = self.size.take();
-        let name = if self.escaped {
-            escape::decode(self.key.replace('+', " ").as_bytes())
-        } else {
-            std::mem::take(&mut self.key).into_bytes()
-        };
+        let name = std::mem::take(&mut self.key).into_bytes();
         let key = name.strip_prefix(prefix.as_bytes()).map(Key::new);
         // Markers of folders, which some tools make, are no objects of ours.
         let Some(Ok(key)) = key else {

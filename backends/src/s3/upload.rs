@@ -13,6 +13,10 @@ const SINGLE: u64 = 64 << 20;
 const ARCHIVES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
 pub(super) fn put(s3: &S3, name: &[u8], body: Body<'_>, mode: PutMode) -> Result<(), Failure> {
+    if !is_listable(name) {
+        let cause = Cause::new("the protocol's listings cannot show such a name").lasting();
+        return Err(Failure::Known(StoreErrorKind::Other, cause));
+    }
     if mode == PutMode::Create && !s3.capabilities.exclusive_create && s3.exists(name)? {
         let cause = Cause::new("the bucket has it already");
         return Err(Failure::Known(StoreErrorKind::AlreadyExists, cause));
@@ -25,6 +29,11 @@ pub(super) fn put(s3: &S3, name: &[u8], body: Body<'_>, mode: PutMode) -> Result
         with_storage(s3, name, request).with_checksum(s3.object_lock.is_some())
     })?
     .finish()
+}
+
+/// Whether a listing, which is XML, can name it.
+fn is_listable(name: &[u8]) -> bool {
+    std::str::from_utf8(name).is_ok_and(|name| !name.contains(|c: char| c.is_control() && c != '\t' && c != '\n'))
 }
 
 /// Sends the request that makes the object, with the condition that `mode` asks for where the server knows it.

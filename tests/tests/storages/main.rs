@@ -1,5 +1,6 @@
 //! Every storage against the real server: the public suite, the engine, the real restic, and bad networks.
 
+mod b2;
 mod common;
 mod network;
 mod rest;

@@ -240,7 +240,7 @@ fn a_bad_network_harms_nothing() {
     let place = Place::new();
     let server = need!(rclone("restic", &[], &place.served()), NO_RCLONE);
     let proxy = Proxy::start(server.address, bad_network(1, 2, TROUBLES));
-    survives(&place, 40, &|| opened(&at(server.address)).unwrap(), &|| {
+    survives(&place, 25, &|| opened(&at(server.address)).unwrap(), &|| {
         opened(&at(proxy.address))
     });
     assert!(proxy.faults() > 80, "only {} faults", proxy.faults());

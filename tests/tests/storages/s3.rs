@@ -127,7 +127,7 @@ fn flipped_bits_are_noticed() {
     let place = Place::new();
     let server = need!(server(&place), NO_RCLONE);
     let proxy = Proxy::start(server.address, bad_network(4, 2, ALL_TROUBLES));
-    survives(&place, 15, &|| opened(&at(server.address)).unwrap(), &|| {
+    survives(&place, 20, &|| opened(&at(server.address)).unwrap(), &|| {
         opened(&at(proxy.address))
     });
     assert!(proxy.faults() > 40, "only {} faults", proxy.faults());

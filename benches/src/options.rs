@@ -62,6 +62,8 @@ pub enum Engine {
     Restic,
     /// Beside duplicity, without encryption.
     Duplicity,
+    /// Beside rsync, with and without folders linked against each other, and rsnapshot.
+    Rsync,
 }
 
 impl Engine {
@@ -70,6 +72,7 @@ impl Engine {
         match self {
             Self::Restic => "restic",
             Self::Duplicity => "duplicity",
+            Self::Rsync => "rsync",
         }
     }
 }
@@ -83,6 +86,8 @@ pub enum Step {
     Unchanged,
     /// One per cent has changed.
     Changed,
+    /// Two hundred pages of a file of 1 GiB have changed; only with the rsync engine, unless it is named.
+    Pages,
     /// The list of all files of the last snapshot.
     List,
     /// Everything into an empty folder.
@@ -94,10 +99,11 @@ pub enum Step {
 }
 
 impl Step {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::First,
         Self::Unchanged,
         Self::Changed,
+        Self::Pages,
         Self::List,
         Self::Restore,
         Self::Check,
@@ -109,6 +115,7 @@ impl Step {
             Self::First => "first backup",
             Self::Unchanged => "backup, nothing changed",
             Self::Changed => "backup, 1 % changed",
+            Self::Pages => "backup, 200 pages of 1 GiB changed",
             Self::List => "list all files",
             Self::Restore => "restore",
             Self::Check => "check with all data",
@@ -119,7 +126,8 @@ impl Step {
 
 impl Options {
     pub fn wants(&self, step: Step) -> bool {
-        self.steps.is_empty() || self.steps.contains(&step)
+        let usual = step != Step::Pages || self.engine == Engine::Rsync;
+        (self.steps.is_empty() && usual) || self.steps.contains(&step)
     }
 
     pub fn folder(&self) -> PathBuf {

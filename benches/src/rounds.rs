@@ -2,17 +2,14 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, Pages};
 use crate::error::{At, Error};
 use crate::measure::{self, Cost};
 use crate::options::{Options, Step};
-use crate::peers::{Peer, Place};
+use crate::peers::{KEEP, Peer, Place};
 
 /// Changed backups in one round: with the first and the unchanged one they make six snapshots.
 const GENERATIONS: u32 = 4;
-
-/// How many of them are kept.
-const KEEP: u32 = 3;
 
 /// What one program took for its steps, one value for each round.
 pub struct Measured {
@@ -92,6 +89,9 @@ impl<'a> Round<'a> {
         self.step(result, Step::Unchanged, self.peer.backup(&self.place))?;
         self.corpus.change(1)?;
         self.step(result, Step::Changed, self.peer.backup(&self.place))?;
+        if wants(result, Step::Pages) {
+            self.pages(result)?;
+        }
         self.optional(result, Step::List, || self.peer.list(&self.place))?;
         if self.optional(result, Step::Restore, || self.peer.restore(&self.place))? {
             self.compare()?;
@@ -109,6 +109,16 @@ impl<'a> Round<'a> {
         }
         result.sizes.push((first, size(&self.place.repository)?));
         Ok(())
+    }
+
+    /// One large file of which a little changed; it is gone again when the next step begins.
+    fn pages(&self, result: &mut Measured) -> Result<(), Error> {
+        let pages = Pages::make(self.corpus.root())?;
+        self.untimed(self.peer.backup(&self.place))?;
+        pages.change()?;
+        self.step(result, Step::Pages, self.peer.backup(&self.place))?;
+        pages.remove()?;
+        self.untimed(self.peer.backup(&self.place))
     }
 
     fn optional(

@@ -1,6 +1,7 @@
 //! The data that is saved: mails, a file share and a disk image, the same on every machine.
 
 mod content;
+mod pages;
 mod parts;
 
 use std::fs;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{At, Error};
 
+pub use self::pages::Pages;
 use self::parts::{Image, Mails, Part, Share};
 
 /// Counts up when the content changes, so that an old corpus is made anew.

@@ -1,15 +1,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Peer, Place, command, version};
+use super::{KEEP, Peer, Place, command, version};
 use crate::error::Error;
 use crate::measure;
-use crate::options::Options;
+use crate::options::{Engine, Options};
 
 pub struct Holdfast {
     program: PathBuf,
     title: String,
-    engine: &'static str,
+    engine: Engine,
 }
 
 impl Holdfast {
@@ -20,7 +20,7 @@ impl Holdfast {
             None => build(&options.folder())?,
         };
         let title = version(&program, "--version").ok_or_else(|| Error::NoSuchPeer("holdfast".to_owned()))?;
-        let engine = options.engine.name();
+        let engine = options.engine;
         Ok(Self { program, title, engine })
     }
 
@@ -49,14 +49,18 @@ impl Peer for Holdfast {
         self.title.clone()
     }
 
-    fn init(&self, _place: &Place<'_>) -> Option<Command> {
-        None
+    /// The rsync engine wants to be told that a place is meant for backups.
+    fn init(&self, place: &Place<'_>) -> Option<Command> {
+        let mut command = command(Path::new("sh"), place);
+        command.args(["-euc", "mkdir -p \"$1\" && touch \"$1/backup.marker\"", "sh"]);
+        command.arg(&place.repository);
+        (self.engine == Engine::Rsync).then_some(command)
     }
 
     fn backup(&self, place: &Place<'_>) -> Command {
         let mut command = self.command(place, &["backup"]);
         command.arg(place.corpus).arg("--to").arg(&place.repository);
-        command.args(["--engine", self.engine]);
+        command.args(["--engine", self.engine.name()]);
         command
     }
 
@@ -79,12 +83,21 @@ impl Peer for Holdfast {
     }
 
     fn forget(&self, place: &Place<'_>, keep: u32) -> Command {
+        if self.engine == Engine::Rsync {
+            // There it is what takes the time, and has its turn as the prune.
+            return command(Path::new("true"), place);
+        }
         let mut command = self.command(place, &["forget", "--keep-last", &keep.to_string(), "--repo"]);
         command.arg(&place.repository);
         command
     }
 
     fn prune(&self, place: &Place<'_>) -> Command {
+        if self.engine == Engine::Rsync {
+            let mut command = self.command(place, &["forget", "--keep-last", &KEEP.to_string(), "--repo"]);
+            command.arg(&place.repository);
+            return command;
+        }
         let mut command = self.command(place, &["prune", "--repo"]);
         command.arg(&place.repository);
         command

@@ -4,6 +4,7 @@ mod borg;
 mod duplicity;
 mod holdfast;
 mod restic;
+mod rsync;
 mod rustic;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,9 @@ use std::process::Command;
 
 use crate::error::Error;
 use crate::options::{Engine, Options};
+
+/// How many snapshots are kept in the end.
+pub const KEEP: u32 = 3;
 
 /// The password of every repository.
 const PASSWORD: &str = "benchmark";
@@ -51,6 +55,11 @@ pub fn find(options: &Options) -> Result<Vec<Box<dyn Peer>>, Error> {
             ("borg", boxed(borg::Borg::find(&options.borg))),
         ],
         Engine::Duplicity => vec![("duplicity", boxed(duplicity::Duplicity::find(&options.duplicity)))],
+        Engine::Rsync => vec![
+            ("link-dest", boxed(rsync::Rsync::find(rsync::Kind::LinkDest))),
+            ("rsync", boxed(rsync::Rsync::find(rsync::Kind::Mirror))),
+            ("rsnapshot", boxed(rsync::Rsnapshot::find())),
+        ],
     };
     for (name, peer) in others {
         match peer {

@@ -1,8 +1,9 @@
 //! What is noted of a run on this machine while it goes on, so that it can be gone on with when it is broken off.
 //!
-//! Three kinds of files lie in the archive folder: the partial manifest and signature file, as duplicity leaves them, and
-//! the journal, which is Holdfast's own and the only one that is trusted after an interruption. It names the set before
-//! the first byte of it is stored, and after each volume says how far everything is.
+//! Three files lie in the archive folder: the growing signature file, the growing list of files, and the journal, which
+//! names the set before the first byte of it is stored, and after each volume says how far everything is. Their names mean
+//! nothing to duplicity: it would go on with a partial manifest, and a delta that was begun by another program than the one
+//! that ends it is none.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,13 +17,13 @@ use super::spool::Position;
 use crate::archive::{Archive, remove};
 use crate::error::{Error, Result};
 use crate::format::quote::{hex, quote, unhex, unquote};
-use crate::format::{FileKind, Manifest, PathEnd, SetId, SetTime, TreePath, VolumeInfo};
+use crate::format::{Manifest, PathEnd, SetId, SetTime, TreePath, VolumeInfo};
 
 /// The journal's name in the archive folder.
 const NAME: &str = "holdfast-journal";
 /// The growing list of files.
 const FILES: &str = "holdfast-files";
-/// The growing signature file before the first volume is stored.
+/// The growing signature file.
 const SIGNATURES: &str = "holdfast-signatures";
 /// The first words of a journal.
 const MAGIC: &str = "holdfast-journal 1";
@@ -32,8 +33,7 @@ pub struct Journal {
     /// `None` when nothing is kept.
     file: Option<File>,
     path: PathBuf,
-    manifest_part: PathBuf,
-    signatures: (PathBuf, PathBuf),
+    signatures: PathBuf,
     /// The same open files as the spools', to make them durable.
     spools: Vec<File>,
     manifest: Manifest,
@@ -86,7 +86,7 @@ impl Journal {
             )?,
             files: grow(archive.dir().join(if dry { ".holdfast-dry-f" } else { FILES }), true)?,
         };
-        let mut journal = Self::new(archive, set, path, manifest, &growing)?;
+        let mut journal = Self::new(path, manifest, &growing)?;
         if dry {
             remove(&growing.signatures.1)?;
             remove(&growing.files.1)?;
@@ -107,37 +107,30 @@ impl Journal {
     pub fn resume(archive: &Archive, noted: &Noted, settings: &str, manifest: Manifest) -> Result<(Self, Growing)> {
         let path = archive.dir().join(NAME);
         let growing = Growing {
-            signatures: grow(archive.path(FileKind::Signatures, noted.set, true), false)?,
+            signatures: grow(archive.dir().join(SIGNATURES), false)?,
             files: grow(archive.dir().join(FILES), false)?,
         };
-        let mut journal = Self::new(archive, noted.set, path, manifest, &growing)?;
+        let mut journal = Self::new(path, manifest, &growing)?;
         let kind = match noted.set {
             SetId::Full(_) => "full".to_owned(),
             SetId::Increment { start, .. } => format!("increment {start}"),
         };
         let mut text = line(&format!("{MAGIC} {} {kind} {settings}", noted.set.end()));
-        let mut part = journal.manifest.head();
         for (number, volume) in (1..).zip(&noted.volumes) {
             text.push_str(&line(&volume.text()));
-            part.extend_from_slice(&Manifest::volume_block(number, &volume.info));
             journal.manifest.volumes.insert(number, volume.info.clone());
         }
         archive.write(&journal.path, text.as_bytes())?;
-        archive.write(&journal.manifest_part, &part)?;
         journal.open()?;
         Ok((journal, growing))
     }
 
-    fn new(archive: &Archive, set: SetId, path: PathBuf, manifest: Manifest, growing: &Growing) -> Result<Self> {
+    fn new(path: PathBuf, manifest: Manifest, growing: &Growing) -> Result<Self> {
         let cloned = |(file, path): &(File, PathBuf)| file.try_clone().map_err(Error::local("open", path));
         Ok(Self {
             file: None,
             path,
-            manifest_part: archive.path(FileKind::Manifest, set, true),
-            signatures: (
-                archive.dir().join(SIGNATURES),
-                archive.path(FileKind::Signatures, set, true),
-            ),
+            signatures: growing.signatures.1.clone(),
             spools: vec![cloned(&growing.signatures)?, cloned(&growing.files)?],
             manifest,
         })
@@ -156,31 +149,17 @@ impl Journal {
             info,
             mark: mark.clone(),
         };
-        let block = Manifest::volume_block(number, &volume.info);
         if let Some(file) = &mut self.file {
             for spool in &self.spools {
-                spool.sync_data().map_err(Error::local("write", &self.signatures.1))?;
+                spool.sync_data().map_err(Error::local("write", &self.signatures))?;
             }
             let text = line(&volume.text());
             file.write_all(text.as_bytes())
                 .and_then(|()| file.sync_data())
                 .map_err(Error::local("write", &self.path))?;
-            self.write_part(number, &block)?;
         }
         self.manifest.volumes.insert(number, volume.info);
         Ok(())
-    }
-
-    /// The partial manifest, which appears together with the first volume.
-    fn write_part(&self, number: u32, block: &[u8]) -> Result<()> {
-        let writing = || Error::local("write", &self.manifest_part);
-        if number > 1 {
-            let opened = File::options().append(true).open(&self.manifest_part);
-            return opened.and_then(|mut file| file.write_all(block)).map_err(writing());
-        }
-        let text = [self.manifest.head().as_slice(), block].concat();
-        fs::write(&self.manifest_part, text).map_err(writing())?;
-        fs::rename(&self.signatures.0, &self.signatures.1).map_err(Error::local("rename", &self.signatures.0))
     }
 
     /// The manifest with all volumes that are stored.
@@ -198,6 +177,13 @@ fn grow(path: PathBuf, fresh: bool) -> Result<(File, PathBuf)> {
         .truncate(fresh)
         .open(&path);
     Ok((opened.map_err(Error::local("open", &path))?, path))
+}
+
+/// Whether all that a journal needs beside it is there.
+pub fn is_whole(archive: &Archive) -> bool {
+    [SIGNATURES, FILES]
+        .iter()
+        .all(|name| archive.dir().join(name).is_file())
 }
 
 /// What the journal in the folder says; `None` when there is none that can be trusted.

@@ -33,7 +33,7 @@ use crate::archive::Archive;
 use crate::engine::DuplicityEngine;
 use crate::error::{Error, Result};
 use crate::format::{Container, FileName, SetId, SetTime, TreePath};
-use crate::settings::Settings;
+use crate::settings::{BackupMode, Settings};
 use budget::Budget;
 use counters::Counters;
 use plan::{Plan, Resume};
@@ -127,14 +127,30 @@ pub fn run(engine: &DuplicityEngine, request: &BackupRequest, progress: &dyn Pro
         total: None,
     });
     let archive = Archive::open(engine)?;
-    let mut plan = plan::make(engine, &archive, request, progress)?;
+    let mode = engine.settings().mode;
+    let mut plan = plan::make(engine, &archive, request, mode, progress)?;
+    let mut resumed: Option<BackupReport> = None;
     let mut report = loop {
         match execute(engine, &archive, request, &plan, progress) {
             // Nothing of the run that was to be gone on with was used up: an earlier place may do.
             Err(Error::Unresumable { why }) => plan.step_back(why, engine, &archive, progress)?,
+            // What changed before the place where the run had stopped is in no set yet: another one brings it.
+            Ok(report) if plan.resume.is_some() => {
+                let mode = if plan.set.is_full() {
+                    BackupMode::Incremental
+                } else {
+                    mode
+                };
+                plan = plan::make(engine, &archive, request, mode, progress)?;
+                resumed = Some(report);
+            }
             other => break other.inspect_err(|error| drop_damaged(&archive, error))?,
         }
     };
+    if let Some(resumed) = resumed {
+        report.bytes_added += resumed.bytes_added;
+        report.bytes_stored += resumed.bytes_stored;
+    }
     report.duration = clock.elapsed();
     Ok(report)
 }

@@ -66,6 +66,7 @@ pub fn make(
     engine: &DuplicityEngine,
     archive: &Archive,
     request: &BackupRequest,
+    mode: BackupMode,
     progress: &dyn Progress,
 ) -> Result<Plan> {
     let settings = engine.settings();
@@ -94,7 +95,7 @@ pub fn make(
         }
         settle::discard(engine, archive, set)?;
     }
-    let basis = wanted_basis(engine, archive, &collection, progress)?;
+    let basis = wanted_basis(engine, archive, &collection, mode, progress)?;
     let now = time(&collection, request)?;
     let set = match &basis {
         None => SetId::Full(now),
@@ -155,6 +156,7 @@ fn wanted_basis(
     engine: &DuplicityEngine,
     archive: &Archive,
     collection: &Collection,
+    mode: BackupMode,
     progress: &dyn Progress,
 ) -> Result<Option<Basis>> {
     let settings = engine.settings();
@@ -163,7 +165,7 @@ fn wanted_basis(
         archive.sync(engine, collection, &[])?;
         return Ok(None);
     };
-    if settings.mode == BackupMode::Full {
+    if mode == BackupMode::Full {
         archive.sync(engine, collection, &[])?;
         return Ok(None);
     }

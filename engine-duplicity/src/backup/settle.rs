@@ -29,7 +29,8 @@ pub fn run(
         return Ok(None);
     }
     if let Some(noted) = noted
-        && partial.iter().all(|set| *set == noted.set)
+        && partial.is_empty()
+        && journal::is_whole(archive)
         && can_go_on(&noted, collection, fingerprint)
     {
         let next = u32::try_from(noted.volumes.len()).unwrap_or(u32::MAX - 1) + 1;

@@ -2,6 +2,7 @@ use std::io::Read;
 
 use data_encoding::{BASE64, HEXLOWER};
 use engine_api::Body;
+use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use super::sign::{self, Signer, UNSIGNED};
@@ -117,6 +118,7 @@ impl<'a> Request<'a> {
             return Ok(UNSIGNED.to_owned());
         }
         let mut digest = Sha256::new();
+        let mut md5 = Md5::new();
         if let Some(body) = self.body {
             let mut reader = body.reader().take(body.len());
             let mut buffer = vec![0; 64 << 10];
@@ -125,7 +127,13 @@ impl<'a> Request<'a> {
                 if read == 0 {
                     break;
                 }
-                digest.update(buffer.get(..read).unwrap_or_default());
+                let piece = buffer.get(..read).unwrap_or_default();
+                digest.update(piece);
+                md5.update(piece);
+            }
+            if !self.s3.endpoint.is_encrypted() {
+                // Some servers check this digest only.
+                self.plain.push(("content-md5", BASE64.encode(&md5.finalize())));
             }
         }
         let digest = digest.finalize();

@@ -59,6 +59,8 @@ struct WebDav {
     capabilities: Capabilities,
     /// Names of temporary objects whose writer must be dead, for the next put to remove.
     leftovers: Mutex<Vec<Vec<u8>>>,
+    /// Held while folders are made: servers stumble over two that make the same one.
+    making: Mutex<()>,
 }
 
 impl WebDav {
@@ -91,11 +93,31 @@ impl WebDav {
     fn object(&self, name: &[u8]) -> Result<Resource, Failure> {
         let url = self.address.url(name);
         let answer = self.look(&url, "0", multistatus::PROPERTIES)?;
+        if answer.status == 400 && self.is_below_object(name)? {
+            return Err(Failure::not_found("it would lie below an object"));
+        }
         let resource = multistatus::single(answer.expect(&[207])?)?;
         if resource.is_folder {
             return Err(Failure::not_found("it is a folder"));
         }
         Ok(resource)
+    }
+
+    /// Whether what should be the folder of `name` is an object: Apache has no better word for that than 400.
+    fn is_below_object(&self, name: &[u8]) -> Result<bool, Failure> {
+        let Some(folder) = name
+            .iter()
+            .rposition(|&byte| byte == b'/')
+            .and_then(|end| name.get(..end))
+        else {
+            return Ok(false);
+        };
+        let url = self.address.url(folder);
+        let answer = self.look(&url, "0", multistatus::PROPERTIES)?;
+        if answer.status != 207 {
+            return answer.finish().map(|()| false);
+        }
+        Ok(!multistatus::single(answer)?.is_folder)
     }
 
     fn size(&self, name: &[u8]) -> Result<u64, Failure> {

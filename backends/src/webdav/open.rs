@@ -26,6 +26,7 @@ pub fn open(settings: &Settings) -> Result<Destination, StoreError> {
         login: (!login.is_empty()).then(|| basic(&login, &password)),
         capabilities: Capabilities::minimal().with_concurrency(concurrency),
         leftovers: Mutex::default(),
+        making: Mutex::default(),
     };
     if let Err(failure) = store.find(settings.create) {
         return Err(store.place("open").folder("", failure));

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine_api::{Body, Cause, Key, PutMode, StoreErrorKind};
 
+use super::multistatus::{PROPERTIES, single};
 use super::{TEMPORARY, WebDav, is_reserved};
 use crate::http::{Failure, escape};
 
@@ -49,17 +50,27 @@ fn upload(dav: &WebDav, folder: &[u8], temporary: &[u8], body: Body<'_>) -> Resu
 
 /// Makes `folder` and what is missing above it.
 fn make(dav: &WebDav, folder: &[u8]) -> Result<(), Failure> {
+    let _alone = dav.making.lock().unwrap_or_else(PoisonError::into_inner);
     let ends = (0..folder.len()).filter(|&end| folder.get(end) == Some(&b'/'));
     for end in ends.chain([folder.len()]) {
-        let part = folder.get(..end).unwrap_or_default();
-        let url = format!("{}/", dav.address.url(part));
-        // 405: it is there.
-        dav.client
-            .send(dav.call("MKCOL", &url))?
-            .expect(&[200, 201, 405])?
-            .finish()?;
+        make_one(dav, folder.get(..end).unwrap_or_default())?;
     }
     Ok(())
+}
+
+/// Makes one folder; one that is there is as good, however the server says so.
+fn make_one(dav: &WebDav, folder: &[u8]) -> Result<(), Failure> {
+    let url = format!("{}/", dav.address.url(folder));
+    let answer = dav.client.send(dav.call("MKCOL", &url))?;
+    if matches!(answer.status, 200 | 201 | 405) {
+        return answer.finish();
+    }
+    let refusal = answer.refusal();
+    let answer = dav.look(&url, "0", PROPERTIES)?;
+    if answer.status == 207 && single(answer)?.is_folder {
+        return Ok(());
+    }
+    Err(refusal.into())
 }
 
 /// Moves the temporary object to its own name, first as if the name were free, which it mostly is.

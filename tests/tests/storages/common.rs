@@ -56,6 +56,11 @@ pub fn conforms_without(store: &dyn BlobStore, allowed: &[&str], left_out: &[(&'
     }
 }
 
+/// `store` with retries, for a server that stumbles over its own feet.
+pub fn patient(store: Store) -> Retry {
+    Retry::new(store, PATIENCE, quiet())
+}
+
 /// The checks of exclusive create, which not every server offers.
 pub const EXCLUSIVE: [&str; 2] = [
     "exclusive create refuses an existing object",
@@ -187,6 +192,7 @@ pub fn survives(
     direct: &dyn Fn() -> Store,
     through: &dyn Fn() -> Result<Store, StoreError>,
 ) -> u64 {
+    let direct = || -> Store { Arc::new(patient(direct())) };
     let tree = place.path("tree");
     corpus::plain_tree(&tree, 21, 60, 30_000);
     init(place, direct());
@@ -219,7 +225,7 @@ pub fn survives(
 }
 
 fn run(store: Result<Store, StoreError>, tree: &Path, round: u64) -> engine_api::Result<()> {
-    let repository = Repository::on(Arc::new(Retry::new(store?, PATIENCE, quiet())))?;
+    let repository = Repository::on(Arc::new(patient(store?)))?;
     repository.try_backup(&[tree])?;
     if round % 3 == 2 {
         repository.prune()?;

@@ -22,47 +22,9 @@ pub fn start(dir: &Path, certificates: &Certificates, user: &str, password: &str
     std::fs::create_dir_all(&own).unwrap();
     std::fs::write(own.join("users"), format!("{user}:{}\n", hash(password)?)).unwrap();
     let address = free_address();
-    let mut text = String::new();
-    for name in [
-        "mpm_event",
-        "authn_core",
-        "authn_file",
-        "authz_core",
-        "authz_user",
-        "auth_basic",
-        "dav",
-        "dav_fs",
-        "dav_lock",
-        "socache_shmcb",
-        "ssl",
-        "unixd",
-        "headers",
-        "alias",
-        "dir",
-        "reqtimeout",
-    ] {
-        let file = modules.join(format!("mod_{name}.so"));
-        // What is built in has no file.
-        if file.exists() {
-            writeln!(text, "LoadModule {name}_module {}", file.display()).unwrap();
-        }
-    }
+    let mut text = configuration(dir, &own, address, certificates)?;
     let (own, dir) = (own.display(), dir.display());
-    write!(
-        text,
-        "ServerName localhost\nListen {address}\nPidFile {own}/pid\nErrorLog {own}/errors\nServerRoot {own}\n\
-         User {user_id}\nGroup {group_id}\nDavLockDB {own}/locks\nMutex file:{own} default\n\
-         KeepAlive On\nMaxKeepAliveRequests 0\nKeepAliveTimeout 30\nThreadsPerChild 32\nMaxRequestWorkers 64\n\
-         ServerLimit 2\nLimitXMLRequestBody 0\n\
-         SSLEngine on\nSSLCertificateFile {certificate}\nSSLCertificateKeyFile {key}\n\
-         Alias /dav {dir}\n<Directory {dir}>\nDav On\nDavDepthInfinity Off\nAuthType Basic\nAuthName suite\n\
-         AuthUserFile {own}/users\nRequire valid-user\nDirectorySlash Off\n</Directory>\n",
-        user_id = id("-un")?,
-        group_id = id("-gn")?,
-        certificate = certificates.certificate.display(),
-        key = certificates.key.display(),
-    )
-    .unwrap();
+    text.insert_str(0, &load(modules));
     if rustix::process::geteuid().is_root() {
         // Apache does not serve as root.
         text = text
@@ -85,6 +47,52 @@ pub fn start(dir: &Path, certificates: &Certificates, user: &str, password: &str
     let mut command = Command::new(program);
     command.args(["-X", "-f", &configuration]);
     Some(Server::start(command, address, Path::new(&format!("{own}/output"))))
+}
+
+/// The lines that load what is needed; what is built in has no file.
+fn load(modules: &Path) -> String {
+    let mut text = String::new();
+    for name in [
+        "mpm_event",
+        "authn_core",
+        "authn_file",
+        "authz_core",
+        "authz_user",
+        "auth_basic",
+        "dav",
+        "dav_fs",
+        "dav_lock",
+        "socache_shmcb",
+        "ssl",
+        "unixd",
+        "headers",
+        "alias",
+        "dir",
+        "reqtimeout",
+    ] {
+        let file = modules.join(format!("mod_{name}.so"));
+        if file.exists() {
+            writeln!(text, "LoadModule {name}_module {}", file.display()).unwrap();
+        }
+    }
+    text
+}
+
+fn configuration(dir: &Path, own: &Path, address: std::net::SocketAddr, certificates: &Certificates) -> Option<String> {
+    let (own, dir) = (own.display(), dir.display());
+    Some(format!(
+        "ServerName localhost\nListen {address}\nPidFile {own}/pid\nErrorLog {own}/errors\nServerRoot {own}\n\
+         User {user_id}\nGroup {group_id}\nDavLockDB {own}/locks\nMutex file:{own} default\n\
+         KeepAlive On\nMaxKeepAliveRequests 0\nKeepAliveTimeout 30\nThreadsPerChild 32\nMaxRequestWorkers 64\n\
+         ServerLimit 2\nLimitXMLRequestBody 0\n\
+         SSLEngine on\nSSLCertificateFile {certificate}\nSSLCertificateKeyFile {key}\n\
+         Alias /dav {dir}\n<Directory {dir}>\nDav On\nDavDepthInfinity Off\nAuthType Basic\nAuthName suite\n\
+         AuthUserFile {own}/users\nRequire valid-user\nDirectorySlash Off\n</Directory>\n",
+        user_id = id("-un")?,
+        group_id = id("-gn")?,
+        certificate = certificates.certificate.display(),
+        key = certificates.key.display(),
+    ))
 }
 
 /// Lets others pass through the folders above: those of temporary files are closed to them.

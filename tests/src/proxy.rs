@@ -116,7 +116,12 @@ fn serve(mut client: TcpStream, state: &Arc<State>, fault: Fault) {
         }
         Fault::Hang => {
             happened();
-            while !state.stop.load(Ordering::SeqCst) && client.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
+            let mut buffer = [0; 4096];
+            while let Ok(1..) = client.read(&mut buffer) {
+                if state.stop.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
             return;
         }
         Fault::Answer(status) => {

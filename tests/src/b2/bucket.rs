@@ -115,7 +115,7 @@ impl Service {
     /// Takes the place `id` for an upload and says what it is for.
     pub fn enter(&mut self, id: &str, token: &str) -> Result<String, Answer> {
         self.uploads += 1;
-        if self.manners.busy > 0 && self.uploads % self.manners.busy == 0 {
+        if self.manners.busy > 0 && self.uploads.is_multiple_of(self.manners.busy) {
             self.targets.remove(id);
             return Err(Answer::no(503, "service_unavailable", "no tomes available"));
         }

@@ -11,8 +11,8 @@ use holdfast_tests::restic::{Program, Restic};
 use holdfast_tests::server::{Server, rclone};
 
 use crate::common::{
-    ALL_TROUBLES, EXCLUSIVE, Place, Store, TROUBLES, bad_network, carries_a_repository, conforms_without, patient, refusal,
-    survives,
+    ALL_TROUBLES, EXCLUSIVE, Place, Store, TROUBLES, bad_network, carries_a_repository, conforms_without, patient,
+    refusal, survives,
 };
 
 const NO_RCLONE: &str = "rclone is not installed";

@@ -39,6 +39,9 @@ pub fn find(
             return engine.resolve(&id, &any);
         }
     }
+    if let Some(whole) = named(engine, text, progress)? {
+        return Ok(whole);
+    }
     let now = Timestamp::now();
     let own = match engine.describe().name {
         "duplicity" => duplicity::moment(text, now, &context.zone),
@@ -49,6 +52,18 @@ pub fn find(
         None if hexadecimal => engine.resolve(&id, &any),
         None => Err(Error::When { text: text.to_owned() }.into()),
     }
+}
+
+/// The snapshot whose whole name this is, where names are times: the moment itself may lie within the second of the name.
+fn named(engine: &dyn Engine, text: &str, progress: &dyn Progress) -> engine_api::Result<Option<Snapshot>> {
+    // `2021-03-05-183000` and `20210305T183000Z`.
+    let of_a_folder = text.len() == 17 && text.starts_with('2');
+    let of_a_set = text.len() == 16 && text.ends_with('Z');
+    if !of_a_folder && !of_a_set {
+        return Ok(None);
+    }
+    let snapshots = engine.snapshots(&SnapshotFilter::default(), progress)?;
+    Ok(snapshots.into_iter().find(|snapshot| snapshot.id.0 == text))
 }
 
 fn at(

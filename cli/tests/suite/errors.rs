@@ -220,7 +220,7 @@ fn records_that_cannot_run() {
             "CleanupOlderThan is `soon`, and must be never, or an age",
         ),
         ("Prune", "9", "Prune is `9`, and must be always, or a day of the week"),
-        ("VFSType", "cifs", "VFSType `cifs` is not supported by this version"),
+        ("VFSType", "floppy", "VFSType is `floppy`, and must be local, usb, cifs"),
         (
             "LocalDirectory",
             "srv",
@@ -233,12 +233,12 @@ fn records_that_cannot_run() {
         let hint = format!("db backups setprop b {property}");
         refused(&machine, &run, 2, &format!("backup b: {message}"), &hint);
     }
-    machine.good(&["db", "backups", "settype", "b", "rsync"]);
+    machine.good(&["db", "backups", "settype", "b", "tar"]);
     refused(
         &machine,
         &run,
         2,
-        "type `rsync` is not supported by this version",
+        "type is `tar`, and must be duplicity, restic or rsync",
         "settype b restic",
     );
     machine.write(

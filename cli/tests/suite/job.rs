@@ -304,7 +304,7 @@ fn jobs_are_added_listed_shown_and_removed() {
         odd.out
     );
     assert!(
-        odd.err.contains("there is no property colour") && odd.err.contains("VFSType `s3` is not supported"),
+        odd.err.contains("there is no property colour") && odd.err.contains("S3Host is missing"),
         "{}",
         odd.err
     );

@@ -24,7 +24,7 @@ fn of<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
 fn a_quick_backup() {
     let machine = Machine::new();
     let lines = machine.json(&["backup", "data", "--to", "repo"], 0);
-    has(of(&lines, "repository_created")[0], "type location password_file");
+    has(of(&lines, "repository_created")[0], "type location engine password_file");
     let result = lines.last().unwrap();
     has(
         result,
@@ -153,7 +153,7 @@ fn the_rest() {
     has(&keys[0], "type id user host created current");
     has(
         machine.json(&["init", "--repo", "other"], 0).last().unwrap(),
-        "type command status code location password_file",
+        "type command status code location engine password_file",
     );
     machine.good(&["job", "add", "b", "--to", "repo2"]);
     has(

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod db;
 #[cfg(test)]
+mod engines;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod job;

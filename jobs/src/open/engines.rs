@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine_api::{Destination, Engine, FileStore, StoreError, StoreErrorKind};
@@ -231,7 +231,11 @@ fn archive_name(site: &Site) -> String {
     match folder {
         Some(folder) => {
             hash.update(b"file://");
-            hash.update(folder.join(&site.subfolder).as_os_str().as_encoded_bytes());
+            hash.update(folder.as_os_str().as_encoded_bytes());
+            if site.subfolder != Path::new("") {
+                hash.update(b"/");
+                hash.update(site.subfolder.as_os_str().as_encoded_bytes());
+            }
         }
         None => hash.update(site.place.to_string()),
     }

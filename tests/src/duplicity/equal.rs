@@ -23,6 +23,25 @@ pub fn as_stored(picture: &Picture) -> Picture {
     picture
 }
 
+/// Compares what lies at `restored`, which may be a single file, with `path` and all below it in the state that was saved.
+///
+/// # Panics
+/// With a list of the differences, when there are any.
+pub fn assert_part_equal(saved: &Picture, path: &Path, restored: &Path) {
+    let relative = |picture: Picture, start: &Path| -> Picture {
+        let inside = picture.into_iter().filter(|(name, _)| name.starts_with(start));
+        inside
+            .map(|(name, item)| (name.strip_prefix(start).unwrap().to_owned(), item))
+            .collect()
+    };
+    // A picture begins at a folder.
+    let around = picture(restored.parent().unwrap());
+    let restored = relative(around, Path::new(restored.file_name().unwrap()));
+    let saved = relative(saved.clone(), path);
+    println!("comparing {}", path.display());
+    assert_same(&as_stored(&saved), &as_stored(&restored), Compare::default());
+}
+
 /// Compares the tree at `restored` with the state that was saved.
 ///
 /// # Panics

@@ -1,9 +1,11 @@
 //! What the suite of the duplicity engine needs: the real programs, the engine itself, a tree that changes in every way
 //! and what it means that two states of it are equal.
 
+pub mod cipher;
 pub mod equal;
 pub mod history;
 pub mod keys;
+pub mod ours;
 pub mod programs;
 pub mod real;
 pub mod tar;

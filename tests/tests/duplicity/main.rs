@@ -2,7 +2,17 @@
 //! repository must be able to do: `a` one reads what the other wrote, `b` the other way round, `c` shared state and
 //! failures, `d` time and retention, `e` bytes.
 
+mod bytes;
+mod chains;
+mod common;
+mod crash;
 mod harness;
+mod live;
+mod memory;
+mod random;
+mod reads;
+mod shared;
+mod written;
 
 /// A file that nobody lists is a suite that nobody runs.
 #[test]

@@ -21,11 +21,20 @@ impl Disk {
         let image = tempfile::NamedTempFile::new().unwrap();
         image.as_file().set_len(64 << 20).unwrap();
         let label_option = if kind == "vfat" { "-n" } else { "-L" };
-        let made = quietly(Command::new(format!("mkfs.{kind}")).arg(label_option).arg(label).arg(image.path()));
+        let made = quietly(
+            Command::new(format!("mkfs.{kind}"))
+                .arg(label_option)
+                .arg(label)
+                .arg(image.path()),
+        );
         if !made {
             return None;
         }
-        let output = Command::new("losetup").args(["--find", "--show"]).arg(image.path()).output().ok()?;
+        let output = Command::new("losetup")
+            .args(["--find", "--show"])
+            .arg(image.path())
+            .output()
+            .ok()?;
         let device = String::from_utf8(output.stdout).ok()?.trim().to_owned();
         (output.status.success() && !device.is_empty()).then(|| Self {
             device: device.into(),
@@ -39,7 +48,9 @@ impl Disk {
     }
 
     pub fn mount_read_only(&self, point: &Path) {
-        assert!(quietly(Command::new("mount").args(["-o", "ro"]).arg(&self.device).arg(point)));
+        assert!(quietly(
+            Command::new("mount").args(["-o", "ro"]).arg(&self.device).arg(point)
+        ));
     }
 }
 

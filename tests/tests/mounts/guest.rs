@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use backends::Secret;
 use backends::mount::{self, Spot, cifs, nfs};
-use engine_api::{BlobStore, Body, Destination, Key, PutMode, StoreErrorKind};
+use engine_api::{Body, Destination, Key, PutMode, StoreErrorKind};
 
 /// Whether this is the guest.
 fn inside() -> bool {
@@ -68,7 +68,10 @@ impl Place {
 fn use_it(destination: Destination, real: &Path) {
     let key = Key::new("data/one").unwrap();
     let content = vec![7; 3 << 20];
-    destination.blobs.put(&key, Body::Bytes(&content), PutMode::Create).unwrap();
+    destination
+        .blobs
+        .put(&key, Body::Bytes(&content), PutMode::Create)
+        .unwrap();
     assert_eq!(destination.blobs.get(&key).unwrap(), content);
     assert!(real.join("server/data/one").is_file());
     let again = destination.blobs.put(&key, Body::Bytes(b"x"), PutMode::Create);
@@ -91,7 +94,10 @@ fn a_share_is_mounted_for_the_time_of_a_job() {
         assert!(place.is_clean());
     }
     let left = fs::read_dir(place.folder.path().join("locks")).unwrap();
-    assert!(left.flatten().all(|file| !file.file_name().to_string_lossy().contains("cifs")));
+    assert!(
+        left.flatten()
+            .all(|file| !file.file_name().to_string_lossy().contains("cifs"))
+    );
 }
 
 #[test]
@@ -104,11 +110,17 @@ fn a_share_refuses_a_wrong_password_an_unknown_name_and_a_closed_port() {
     let error = refused(&place.share("share", "wrong secret"));
     assert_eq!(error.kind, StoreErrorKind::Unauthenticated, "{error:?}");
     assert!(!format!("{error:?}").contains("wrong secret"));
-    assert_eq!(refused(&place.share("nothing", "pass word,1")).kind, StoreErrorKind::NotFound);
+    assert_eq!(
+        refused(&place.share("nothing", "pass word,1")).kind,
+        StoreErrorKind::NotFound
+    );
     let mut elsewhere = place.share("share", "pass word,1");
     elsewhere.host = "127.0.0.2".into();
     let kind = refused(&elsewhere).kind;
-    assert!(matches!(kind, StoreErrorKind::Connection | StoreErrorKind::Timeout), "{kind:?}");
+    assert!(
+        matches!(kind, StoreErrorKind::Connection | StoreErrorKind::Timeout),
+        "{kind:?}"
+    );
     let error = refused(&place.share("readonly", "pass word,1"));
     assert!(
         matches!(error.kind, StoreErrorKind::PermissionDenied | StoreErrorKind::ReadOnly),
@@ -154,7 +166,10 @@ fn a_disk_on_the_universal_serial_bus_is_found_by_its_label() {
         needs_links: true,
     };
     let found = mount::usb::disks().unwrap();
-    assert!(found.iter().any(|disk| disk.label.as_deref() == Some("GUESTDISK")), "{found:?}");
+    assert!(
+        found.iter().any(|disk| disk.label.as_deref() == Some("GUESTDISK")),
+        "{found:?}"
+    );
     let destination = mount::usb::open(&settings, true).unwrap();
     let real = place.point();
     use_it(destination, &real);

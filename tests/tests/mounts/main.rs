@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use backends::mount::{self, Spot, usb};
-use engine_api::{BlobStore, Body, Destination, Key, PutMode, StoreError, StoreErrorKind};
+use engine_api::{Body, Destination, Key, PutMode, StoreError, StoreErrorKind};
 use holdfast_tests::{need, skip};
 
 use disk::Disk;
@@ -124,7 +124,9 @@ fn a_mount_that_a_killed_run_left_is_used_and_taken_away() {
     // The end of a killed process: its locks are gone, its note and its mount are there.
     usb::open(&settings, true).unwrap().close();
     let note = fs::read_dir(place.folder.path().join("locks")).unwrap();
-    let note = note.flatten().find(|file| file.path().extension().is_some_and(|end| end == "users"));
+    let note = note
+        .flatten()
+        .find(|file| file.path().extension().is_some_and(|end| end == "users"));
     fs::write(note.unwrap().path(), "x").unwrap();
     disk.mount(&place.point());
     let destination = usb::open(&settings, true).unwrap();
@@ -141,7 +143,11 @@ fn something_else_at_the_mount_point_is_left_alone() {
     fs::create_dir_all(place.point()).unwrap();
     other.mount(&place.point());
     let error = refused(&place.settings(&disk.label));
-    assert!(engine_api::Error::from(error).chain().contains("something else is mounted there already"));
+    assert!(
+        engine_api::Error::from(error)
+            .chain()
+            .contains("something else is mounted there already")
+    );
     assert!(!place.point().join("server").exists());
     disk::unmount(&place.point());
 }
@@ -164,7 +170,11 @@ fn fat_is_refused_where_links_are_needed_and_told_of_otherwise() {
     settings.needs_links = true;
     let error = refused(&settings);
     assert_eq!(error.kind, StoreErrorKind::Unsupported);
-    assert!(engine_api::Error::from(error).chain().contains("has no hard links, which the rsync engine needs"));
+    assert!(
+        engine_api::Error::from(error)
+            .chain()
+            .contains("has no hard links, which the rsync engine needs")
+    );
     assert!(!place.is_mounted());
     assert!(usb::warning("vfat").is_some());
     settings.needs_links = false;

@@ -11,7 +11,9 @@ const GUEST: &str = "HOLDFAST_TEST_GUEST";
 
 #[test]
 fn guest_in_qemu() {
-    let folder = std::env::var_os(GUEST).map(PathBuf::from).filter(|folder| folder.join("initramfs").exists());
+    let folder = std::env::var_os(GUEST)
+        .map(PathBuf::from)
+        .filter(|folder| folder.join("initramfs").exists());
     let folder = need!(
         folder,
         "it needs QEMU, Debian's kernel, Samba and an NFS server: `./test` gets them where apt can, or \
@@ -19,14 +21,25 @@ fn guest_in_qemu() {
     );
     let disk = tempfile::NamedTempFile::new().unwrap();
     disk.as_file().set_len(32 << 20).unwrap();
-    let made = Command::new("mkfs.ext4").args(["-q", "-L", "GUESTDISK"]).arg(disk.path()).status().unwrap();
+    let made = Command::new("mkfs.ext4")
+        .args(["-q", "-L", "GUESTDISK"])
+        .arg(disk.path())
+        .status()
+        .unwrap();
     assert!(made.success());
     let started = Instant::now();
     let output = qemu(&folder, disk.path()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("test ") || line.contains("panicked")).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("test ") || line.contains("panicked"))
+        .collect();
     println!("{}\n({} s)", lines.join("\n"), started.elapsed().as_secs());
-    assert!(text.contains("guest: exit 0"), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        text.contains("guest: exit 0"),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let passed = text.matches(" ... ok").count();
     assert_eq!(passed, 5, "not all tests of the guest ran:\n{text}");
 }
@@ -42,12 +55,39 @@ fn qemu(folder: &std::path::Path, disk: &std::path::Path) -> Command {
     );
     // A guest that hangs is ended by `timeout`, which ends with this process too.
     let mut command = Command::new("timeout");
-    command.args(["240", "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024"]);
-    command.args(["-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio", "-append", &words]);
+    command.args([
+        "240",
+        "qemu-system-x86_64",
+        "-accel",
+        "tcg,thread=multi",
+        "-cpu",
+        "max",
+        "-smp",
+        "2",
+        "-m",
+        "1024",
+    ]);
+    command.args([
+        "-nographic",
+        "-no-reboot",
+        "-nodefaults",
+        "-serial",
+        "stdio",
+        "-append",
+        &words,
+    ]);
     command.arg("-kernel").arg(folder.join("vmlinuz"));
     command.arg("-initrd").arg(folder.join("initramfs"));
-    command.args(["-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"]);
-    command.args(["-device", "virtio-9p-pci,fsdev=root,mount_tag=root", "-device", "qemu-xhci"]);
+    command.args([
+        "-fsdev",
+        "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
+    ]);
+    command.args([
+        "-device",
+        "virtio-9p-pci,fsdev=root,mount_tag=root",
+        "-device",
+        "qemu-xhci",
+    ]);
     command.arg("-drive");
     command.arg(format!("if=none,id=stick,format=raw,file={}", disk.display()));
     command.args(["-device", "usb-storage,drive=stick"]);

@@ -13,7 +13,7 @@ pub mod mount;
 pub mod rest;
 pub mod s3;
 mod secret;
-pub mod webdav;
 pub mod sftp;
+pub mod webdav;
 
 pub use secret::Secret;

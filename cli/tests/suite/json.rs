@@ -24,7 +24,10 @@ fn of<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
 fn a_quick_backup() {
     let machine = Machine::new();
     let lines = machine.json(&["backup", "data", "--to", "repo"], 0);
-    has(of(&lines, "repository_created")[0], "type location engine password_file");
+    has(
+        of(&lines, "repository_created")[0],
+        "type location engine password_file",
+    );
     let result = lines.last().unwrap();
     has(
         result,

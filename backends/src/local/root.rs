@@ -69,6 +69,12 @@ impl Root {
         fs::stat(&self.path).is_ok_and(|stat| Identity::of(&stat) == self.identity)
     }
 
+    /// Whether this is a share of an SMB server, by the numbers that statfs(2) has for such.
+    pub(super) fn is_smb(&self) -> bool {
+        const SMB: [i64; 3] = [0x517b, 0xff53_4d42, 0xfe53_4d42];
+        fs::fstatfs(&self.fd).is_ok_and(|info| SMB.contains(&info.f_type))
+    }
+
     pub(super) fn space(&self) -> Result<Space, Errno> {
         let info = fs::fstatvfs(&self.fd)?;
         let bytes = |blocks: u64| blocks.saturating_mul(info.f_frsize);

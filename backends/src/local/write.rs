@@ -23,15 +23,17 @@ impl Modes {
     pub(super) fn of(root: &Root) -> Self {
         let config = fs::statat(root, "config", AtFlags::empty());
         let group = config.is_ok_and(|stat| Mode::from_raw_mode(stat.st_mode).contains(Mode::RGRP));
-        // Finished objects are read-only: nobody should change one by accident.
+        // Finished objects are read-only: nobody should change one by accident. An SMB server refuses to rename or remove
+        // what is read-only there.
+        let write = if root.is_smb() { Mode::WUSR } else { Mode::empty() };
         if group {
             return Self {
-                file: Mode::RUSR | Mode::RGRP,
+                file: Mode::RUSR | Mode::RGRP | write,
                 folder: Mode::RWXU | Mode::RWXG,
             };
         }
         Self {
-            file: Mode::RUSR,
+            file: Mode::RUSR | write,
             folder: Mode::RWXU,
         }
     }

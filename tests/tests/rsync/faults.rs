@@ -56,7 +56,7 @@ fn fail_at_calls(operation: Operation, fail: fn(u64) -> Fail) {
 }
 
 /// Nothing is wrong with what was there before. A backup that told of a problem, such as a time that could not be set, may have
-/// made a snapshot that is not all it should be.
+/// made a snapshot that is not all it should be: of one file, which may have two names.
 fn assert_good(bench: &Bench, before: &BTreeMap<String, Seal>, when: &str) {
     let report = bench.open().check_report();
     let old = |finding: &&engine_api::Finding| before.keys().any(|name| finding.object.contains(name));
@@ -66,7 +66,7 @@ fn assert_good(bench: &Bench, before: &BTreeMap<String, Seal>, when: &str) {
         .filter(|finding| finding.severity == Severity::Error);
     let about_old: Vec<_> = errors.clone().filter(old).collect();
     assert!(about_old.is_empty(), "{when}: {about_old:?}");
-    assert!(errors.count() <= 1, "{when}: {:?}", report.findings);
+    assert!(errors.count() <= 2, "{when}: {:?}", report.findings);
 }
 
 /// The process that died is this one, which lives: its lock is not stale by itself.

@@ -25,8 +25,8 @@ fn peak(destination: &Path, operation: &str, more: &[&str]) -> u64 {
 }
 
 /// The first of these numbers fills queues and buffers; the memory beyond it is for the files.
-const FEW: u64 = 10_000;
-const MANY: u64 = 40_000;
+const FEW: u64 = 15_000;
+const MANY: u64 = 60_000;
 const EACH: u64 = 100;
 
 #[test]

@@ -279,7 +279,7 @@ fn c7_no_room_in_the_middle() {
     for (n, kind) in [(4, StoreErrorKind::NoSpace), (5, StoreErrorKind::ReadOnly)] {
         let gated = Gated::new(local(&history.target), FailAt::dead_from(n, When::Before, kind));
         let error = ours
-            .try_save_on(gated, Step::Incremental, &history.source, FIRST + DAY)
+            .try_save_on(gated, Step::Incremental, &history.source, FIRST + DAY / 2)
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Storage, "{}", error.chain());
         assert!(error.hint().is_some(), "{}", error.chain());

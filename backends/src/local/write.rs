@@ -154,8 +154,9 @@ impl<'a> Temporary<'a> {
     }
 
     fn claim(folder: rustix::fd::BorrowedFd<'a>, name: Vec<u8>, fd: OwnedFd) -> Self {
-        // Tells a cleaner that this writer is alive; without locks the file's age tells it.
-        let _ = fs::flock(&fd, FlockOperation::NonBlockingLockShared);
+        // Tells a cleaner that this writer is alive; without locks the file's age tells it. Not a shared lock: on an SMB
+        // share that would keep even its owner from writing, and NFS wants the file readable for it.
+        let _ = fs::flock(&fd, FlockOperation::NonBlockingLockExclusive);
         Self {
             folder,
             name,

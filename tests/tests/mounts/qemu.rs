@@ -40,8 +40,10 @@ fn guest_in_qemu() {
         "{text}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let passed = text.matches(" ... ok").count();
-    assert_eq!(passed, 5, "not all tests of the guest ran:\n{text}");
+    assert!(
+        text.contains(" 5 passed; 0 failed"),
+        "not all tests of the guest ran:\n{text}"
+    );
 }
 
 fn qemu(folder: &std::path::Path, disk: &std::path::Path) -> Command {

@@ -61,7 +61,7 @@ fn a_large_file() {
     let history = History::of_empty();
     let mut writer = fs::File::create(history.source.join("file")).unwrap();
     let mut random = Random::new(1);
-    for _ in 0..400 {
+    for _ in 0..256 {
         writer.write_all(&random.noise(1 << 20)).unwrap();
     }
     drop(writer);
@@ -72,7 +72,7 @@ fn a_large_file() {
 #[test]
 fn many_files() {
     let history = History::of_empty();
-    for folder in 0..100 {
+    for folder in 0..60 {
         let dir = history.source.join(format!("{folder:02}"));
         fs::create_dir(&dir).unwrap();
         for file in 0..1000 {

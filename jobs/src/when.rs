@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::text;
 
+pub mod cron;
 mod duplicity;
 
 /// The snapshot that `text` names among those of `filter`; `latest` and `None` mean the newest.

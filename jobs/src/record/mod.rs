@@ -1,6 +1,5 @@
 //! A record of the `backups` database as a job: typed, checked, and explained where it is wrong.
 
-mod cron;
 mod engines;
 mod fields;
 mod places;

@@ -3,9 +3,10 @@
 use engine_api::Age;
 
 use super::fields::Fields;
-use super::{Prune, RecordError, Retention, cron, engines, places};
+use super::{Prune, RecordError, Retention, engines, places};
 use crate::esmith::Record;
 use crate::name::JobName;
+use crate::when::cron::{self, Schedule};
 
 pub(super) type Checked<T> = Result<T, RecordError>;
 
@@ -48,9 +49,17 @@ fn notify(fields: &Fields<'_>) -> Checked<()> {
 }
 
 fn backup_time(fields: &Fields<'_>) -> Checked<()> {
-    fields.read("BackupTime", (), cron::ALLOWED, |text| {
-        cron::is_schedule(text).then_some(())
-    })
+    let text = fields.bytes("BackupTime").map(str::from_utf8);
+    let reason = match text {
+        None => return Ok(()),
+        Some(Err(_)) => String::new(),
+        Some(Ok(text)) => match Schedule::parse(text) {
+            Ok(_) => return Ok(()),
+            Err(error) => format!(": {error}"),
+        },
+    };
+    let allowed = format!("{}{reason}", cron::ALLOWED);
+    Err(fields.wrong("BackupTime", fields.bytes("BackupTime").unwrap_or_default(), &allowed))
 }
 
 /// Every property that a record of `backups` may have, whichever engine and storage it names.

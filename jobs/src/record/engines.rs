@@ -79,13 +79,31 @@ impl Default for Sets {
 const MEBIBYTE: u64 = 1024 * 1024;
 
 pub(super) fn engine(fields: &Fields<'_>) -> Checked<EngineName> {
-    // A record without a type is one of duplicity's, as NethServer has it.
+    // A record without a type is one of duplicity's, as NethServer has it, unless `Program` says better.
     if fields.kind().is_empty() {
-        return Ok(EngineName::Duplicity);
+        return fields.read(
+            "Program",
+            EngineName::Duplicity,
+            "duplicity, restic or rsync",
+            EngineName::parse,
+        );
     }
     let name = str::from_utf8(fields.kind()).ok();
     let known = name.and_then(EngineName::parse);
     known.ok_or_else(|| fields.wrong("type", fields.kind(), "duplicity, restic or rsync"))
+}
+
+/// What is to be said where `Program`, the engine's place in very old records, stands beside the type.
+pub(super) fn program(fields: &Fields<'_>) -> Option<RecordError> {
+    let program = fields.bytes("Program")?;
+    let advice = if fields.kind().is_empty() {
+        "the engine is the type of the record; it is taken as such as long as there is none"
+    } else if fields.kind() == program {
+        return None;
+    } else {
+        "the engine is the type of the record, which says another one"
+    };
+    Some(fields.old("Program", advice))
 }
 
 /// What the record says, or the defaults where another engine would never look at it.

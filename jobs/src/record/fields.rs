@@ -1,6 +1,7 @@
 //! Typed access to a record's properties, with errors that name them.
 
 use super::RecordError;
+use super::properties::is_secret;
 use crate::esmith::Record;
 
 /// A record whose properties are asked for.
@@ -70,6 +71,14 @@ impl<'a> Fields<'a> {
         }
     }
 
+    pub(super) fn old(&self, property: &str, advice: &str) -> RecordError {
+        RecordError::Old {
+            record: self.name.to_owned(),
+            property: property.to_owned(),
+            advice: advice.to_owned(),
+        }
+    }
+
     pub(super) fn unknown(&self, property: &[u8], similar: Option<&str>) -> RecordError {
         RecordError::Unknown {
             record: self.name.to_owned(),
@@ -77,12 +86,6 @@ impl<'a> Fields<'a> {
             similar: similar.map(str::to_owned),
         }
     }
-}
-
-/// Whether the values of this property are never shown.
-#[must_use]
-pub fn is_secret(property: &str) -> bool {
-    property.ends_with("Password") || property.ends_with("Key")
 }
 
 fn lossy(bytes: &[u8]) -> String {

@@ -3,6 +3,7 @@
 mod engines;
 mod fields;
 mod places;
+mod properties;
 mod rules;
 
 use engine_api::{Age, ErrorKind, Failure};
@@ -13,8 +14,8 @@ use fields::Fields;
 
 pub use engine_rsync::Strategy;
 pub use engines::{EngineName, Sets};
-pub use fields::is_secret;
 pub use places::{Certificate, Place, PlaceKind};
+pub use properties::is_secret;
 pub use rules::check;
 
 /// A backup as it is configured.
@@ -91,6 +92,16 @@ pub enum RecordError {
         /// A property that is spelled like it.
         similar: Option<String>,
     },
+    /// A property that nothing reads any more; a note, and no error.
+    #[error("backup {record}: {property} has no effect: {advice}")]
+    Old {
+        /// The record's key.
+        record: String,
+        /// The property.
+        property: String,
+        /// What is there instead.
+        advice: String,
+    },
     /// A record that has lost a separator.
     #[error("backup {record}: the record is damaged: {property} has no value, so one before it has lost its end")]
     Damaged {
@@ -102,11 +113,24 @@ pub enum RecordError {
 }
 
 impl RecordError {
+    /// Whether it keeps nothing from working.
+    #[must_use]
+    pub const fn is_note(&self) -> bool {
+        matches!(self, Self::Old { .. })
+    }
+
+    /// The property that it is about; `type` for the record's type.
+    #[must_use]
+    pub fn property(&self) -> &str {
+        self.names().1
+    }
+
     fn names(&self) -> (&str, &str) {
         match self {
             Self::Value { record, property, .. }
             | Self::Missing { record, property, .. }
             | Self::Unknown { record, property, .. }
+            | Self::Old { record, property, .. }
             | Self::Damaged { record, property } => (record, property),
         }
     }
@@ -123,7 +147,8 @@ impl Failure for RecordError {
             Self::Unknown {
                 similar: Some(similar), ..
             } => format!("did you mean {similar}?"),
-            Self::Unknown { .. } => format!("see what it holds with `holdfast job show {record}`"),
+            Self::Unknown { .. } => format!("take it out with `db backups delprop {record} {property}`"),
+            Self::Old { .. } => format!("take it out with `db backups delprop {record} {property}`"),
             Self::Damaged { .. } => format!("look at it with `db backups get {record}` and set its properties anew"),
             _ if property == "type" => format!("change it with `db backups settype {record} restic`"),
             _ => format!("change it with `db backups setprop {record} {property} VALUE`"),

@@ -3,10 +3,11 @@
 use engine_api::Age;
 
 use super::fields::Fields;
+use super::properties::{self, Rule};
 use super::{Prune, RecordError, Retention, engines, places};
 use crate::esmith::Record;
 use crate::name::JobName;
-use crate::when::cron::{self, Schedule};
+use crate::when::cron::Schedule;
 
 pub(super) type Checked<T> = Result<T, RecordError>;
 
@@ -42,107 +43,48 @@ pub(super) fn prune(fields: &Fields<'_>) -> Checked<Prune> {
     })
 }
 
-fn notify(fields: &Fields<'_>) -> Checked<()> {
-    fields.read("Notify", (), "always, error or never", |text| {
-        matches!(text, "always" | "error" | "never").then_some(())
-    })
-}
-
-fn backup_time(fields: &Fields<'_>) -> Checked<()> {
-    let text = fields.bytes("BackupTime").map(str::from_utf8);
-    let reason = match text {
-        None => return Ok(()),
-        Some(Err(_)) => String::new(),
-        Some(Ok(text)) => match Schedule::parse(text) {
-            Ok(_) => return Ok(()),
-            Err(error) => format!(": {error}"),
-        },
+/// What is wrong with one property whose value no job holds.
+fn checked(fields: &Fields<'_>, name: &[u8]) -> Option<RecordError> {
+    let Some(property) = properties::find(name) else {
+        return Some(fields.unknown(name, properties::similar(name)));
     };
-    let allowed = format!("{}{reason}", cron::ALLOWED);
-    Err(fields.wrong("BackupTime", fields.bytes("BackupTime").unwrap_or_default(), &allowed))
+    let value = fields.bytes(property.name)?;
+    match property.rule() {
+        Rule::Typed => None,
+        Rule::Old { advice } => Some(fields.old(property.name, advice)),
+        Rule::Checked { allowed, good } => {
+            let text = str::from_utf8(value).ok().map(str::trim);
+            let wrong = || fields.wrong(property.name, value, &explain(property.name, text, allowed));
+            (!text.is_some_and(good)).then(wrong)
+        }
+    }
 }
 
-/// Every property that a record of `backups` may have, whichever engine and storage it names.
-const KNOWN: &[&str] = &[
-    "status",
-    "BackupTime",
-    "VFSType",
-    "Notify",
-    "NotifyTo",
-    "NotifyFrom",
-    "CleanupOlderThan",
-    "Type",
-    "FullDay",
-    "VolSize",
-    "Encrypt",
-    "EncryptKeys",
-    "DecryptKeys",
-    "Certificate",
-    "S3Region",
-    "S3StorageClass",
-    "Strategy",
-    "Prune",
-    "LocalDirectory",
-    "SMBHost",
-    "SMBShare",
-    "SMBLogin",
-    "SMBPassword",
-    "NFSHost",
-    "NFSShare",
-    "USBLabel",
-    "WebDAVUrl",
-    "WebDAVLogin",
-    "WebDAVPassword",
-    "SftpHost",
-    "SftpPort",
-    "SftpUser",
-    "SftpDirectory",
-    "S3Host",
-    "S3Bucket",
-    "S3AccessKey",
-    "S3SecretKey",
-    "B2AccountId",
-    "B2AccountKey",
-    "B2Bucket",
-    "RestProtocol",
-    "RestHost",
-    "RestPort",
-    "RestDirectory",
-    "RestUser",
-    "RestPassword",
-    "Program",
-    "Mount",
-    "LogFile",
-    "ForceFull",
-];
-
-fn unknown(fields: &Fields<'_>) -> Vec<RecordError> {
-    let names = fields.record().props.keys();
-    let unknown = names.filter(|name| !KNOWN.iter().any(|known| known.as_bytes() == name.as_slice()));
-    let explain = |name: &Vec<u8>| {
-        let similar = KNOWN.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(name));
-        fields.unknown(name, similar.copied())
-    };
-    unknown.map(explain).collect()
+/// What is allowed, and for a schedule which part of it is wrong.
+fn explain(property: &str, text: Option<&str>, allowed: &str) -> String {
+    match text.filter(|_| property == "BackupTime").map(Schedule::parse) {
+        Some(Err(error)) => format!("{allowed}: {error}"),
+        _ => allowed.to_owned(),
+    }
 }
 
-/// Everything that is wrong with a record; nothing when it is good.
+/// Everything that is wrong with a record or worth saying of it, see [`RecordError::is_note`]; nothing when it is good.
 #[must_use]
 pub fn check(name: &JobName, record: &Record) -> Vec<RecordError> {
     let fields = match Fields::new(name.as_str(), record) {
         Ok(fields) => fields,
         Err(damaged) => return vec![damaged],
     };
-    let mut errors = unknown(&fields);
+    let names = fields.record().props.keys();
+    let mut errors: Vec<_> = names.filter_map(|name| checked(&fields, name)).collect();
     errors.extend(enabled(&fields).err());
     match engines::engine(&fields) {
         Ok(engine) => errors.extend(places::place(&fields, engine).err()),
         Err(error) => errors.push(error),
     }
+    errors.extend(engines::program(&fields));
     errors.extend(retention(&fields).err());
     errors.extend(prune(&fields).err());
     errors.extend(engines::check(&fields));
-    errors.extend(notify(&fields).err());
-    errors.extend(backup_time(&fields).err());
     errors
 }

@@ -227,11 +227,12 @@ fn a_check_finds_everything_at_once() {
         .with("Colour", "red");
     let texts: Vec<_> = check(&name(), &wrong).iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), 4, "{texts:?}");
-    assert!(texts[0].contains("there is no property Colour"));
+    assert!(texts[0].contains("BackupTime is `3:00`, and must be five fields of cron"));
+    assert!(texts[0].ends_with("which cron writes as `0 3 * * *`"), "{}", texts[0]);
+    assert!(texts[1].contains("there is no property Colour"));
     assert!(texts[2].contains("Notify is `sometimes`"));
-    assert!(texts[3].contains("BackupTime is `3:00`, and must be five fields of cron"));
     let hints: Vec<_> = check(&name(), &wrong).iter().filter_map(Failure::hint).collect();
-    assert_eq!(hints[1], "did you mean VFSType?");
+    assert_eq!(hints[3], "did you mean VFSType?");
 }
 
 #[test]
@@ -240,6 +241,87 @@ fn no_password_is_shown() {
     let fields = Fields::new("nightly", &fields).unwrap();
     let text = fields.wrong("SMBPassword", b"geheim", "something else").to_string();
     assert!(!text.contains("geheim"), "{text}");
+}
+
+#[test]
+fn what_an_older_program_read_is_a_note() {
+    let notes = |record: &Record| {
+        let errors = check(&name(), record);
+        assert!(errors.iter().all(RecordError::is_note), "{errors:?}");
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        notes(&good().with("Program", "restic").with("Mount", "")),
+        Vec::<String>::new()
+    );
+    let texts = notes(&good().with("Program", "rsync").with("Mount", "/mnt/backup"));
+    assert!(
+        texts[0].starts_with("backup nightly: Mount has no effect: "),
+        "{texts:?}"
+    );
+    assert!(
+        texts[1].contains("Program has no effect: the engine is the type"),
+        "{texts:?}"
+    );
+    let untyped = of_engine("").with("Program", "restic");
+    assert_eq!(Job::read(&name(), &untyped).unwrap().engine, EngineName::Restic);
+    assert!(notes(&untyped)[0].contains("as long as there is none"));
+}
+
+#[test]
+fn a_misspelled_property_is_recognised() {
+    let meant = |wrong: &str| {
+        check(&name(), &good().with(wrong, "x"))
+            .iter()
+            .find_map(Failure::hint)
+            .unwrap()
+    };
+    assert_eq!(meant("CleanUpOlderThan"), "did you mean CleanupOlderThan?");
+    assert_eq!(meant("NotifiTo"), "did you mean NotifyTo?");
+    assert_eq!(meant("NFShare"), "did you mean NFSShare?");
+    assert_eq!(meant("Colour"), "take it out with `db backups delprop nightly Colour`");
+}
+
+#[test]
+fn what_no_job_holds_is_checked_too() {
+    let bad = [
+        ("Notify", "sometimes"),
+        ("NotifyTo", "a@b, "),
+        ("NotifyTo", "x\nBcc: y@z"),
+        ("NotifyFrom", "-oQ/tmp"),
+        ("BackupTime", "1:00"),
+        ("Program", "tar"),
+    ];
+    for (property, value) in bad {
+        let errors = check(&name(), &good().with(property, value));
+        assert_eq!(errors.first().map(RecordError::property), Some(property), "{errors:?}");
+        assert!(
+            Job::read(&name(), &good().with(property, value)).is_ok(),
+            "it keeps no job from running"
+        );
+    }
+    let good = good()
+        .with("NotifyTo", "root@localhost, ann@example.org,bob")
+        .with("BackupTime", "@daily");
+    assert_eq!(check(&name(), &good), []);
+}
+
+/// Names and values with blanks, quotes, pipes and line breaks are taken as they are or refused, and never guessed at.
+#[test]
+fn strange_text_in_every_property() {
+    for text in ["a b", "a'b", "a\"b", "a|b", "a\nb", "$(x)", "a;b", "\u{e4}", "", " "] {
+        for property in properties::KNOWN {
+            let record = good().with(property.name, text);
+            let errors = check(&name(), &record);
+            let read = Job::read(&name(), &record);
+            if errors.iter().all(RecordError::is_note) {
+                assert!(read.is_ok(), "{}={text:?}: {read:?}", property.name);
+            }
+            if property.name == "LocalDirectory" && read.is_ok() {
+                assert!(text.starts_with('/'));
+            }
+        }
+    }
 }
 
 #[test]

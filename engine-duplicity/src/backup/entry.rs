@@ -191,10 +191,13 @@ pub fn is_unchanged(before: &Header, old: &Extras, now: &Entry, with_extras: boo
     same && (!known || (alike() && is_linked_alike(old, &now.extras, is.kind)))
 }
 
-/// Whether the names of one file can still be known for such. A name that is left alone has no namesake to miss.
+/// Whether the names of one file, and nothing else, can still be known for such. A name that is left alone has no namesake
+/// to miss; a copy in its place must not be taken for one.
 fn is_linked_alike(old: &Extras, now: &Extras, kind: EntryKind) -> bool {
     match (old.inode, now.inode) {
-        (Some(old), Some(now)) if now.links > 1 && kind != EntryKind::Dir => old.links > 1 && old.number == now.number,
+        (Some(old), Some(now)) if kind != EntryKind::Dir && old.links.max(now.links) > 1 => {
+            old.links > 1 && (old.device, old.number) == (now.device, now.number)
+        }
         _ => true,
     }
 }

@@ -1,16 +1,15 @@
 //! The pass over the merged sets.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use engine_api::{Change, EntryKind, Event, Metadata, Overwrite};
+use engine_api::{Change, EntryKind, Event, Overwrite};
 
 use super::folders::{Folders, Link};
+use super::linked::Linked;
 use super::pool::Pool;
 use super::select::not_found;
 use super::{Context, file};
 use crate::error::Result;
-use crate::format::extras::Inode;
 use crate::format::{Extras, TreePath};
 use crate::merge::{Merge, Merged, State};
 use crate::meta::metadata;
@@ -25,7 +24,7 @@ pub(super) fn run(context: &Context<'_>, source: Source<'_>, plans: &[SetPlan], 
             context,
             pool: &pool,
             folders: Folders::default(),
-            linked: HashMap::new(),
+            linked: Linked::default(),
             missing: context.wanted.paths().to_vec(),
         };
         let mut merge = Merge::open(source, scope, plans.to_vec(), context.wanted);
@@ -48,8 +47,7 @@ struct Driver<'d, 'c> {
     context: &'d Context<'c>,
     pool: &'d Pool,
     folders: Folders,
-    /// Files with several names: where the first of them was put, what it was like, and how many names are to come.
-    linked: HashMap<Inode, (PathBuf, Metadata, u64)>,
+    linked: Linked,
     /// Wanted paths that were not met yet.
     missing: Vec<TreePath>,
 }
@@ -121,37 +119,12 @@ impl Driver<'_, '_> {
         Ok(())
     }
 
-    /// Where the first name of the same file was put, if this is not it. A number that was used again for another file
-    /// since shows in the metadata.
+    /// Where the first name of the same file was put, if this is not it.
     fn first_name(&mut self, merged: &Merged, extras: &Extras, path: &Path) -> Option<PathBuf> {
-        let inode = extras.inode.filter(|inode| inode.links > 1)?;
         if matches!(merged.state, State::Lost(_)) {
             return None;
         }
-        let metadata = metadata(&merged.header, extras, None);
-        let one = |known: &Metadata| {
-            (known.kind, known.mtime, known.mode, known.uid, known.gid, &known.xattrs)
-                == (
-                    metadata.kind,
-                    metadata.mtime,
-                    metadata.mode,
-                    metadata.uid,
-                    metadata.gid,
-                    &metadata.xattrs,
-                )
-        };
-        if let Some((first, known, to_come)) = self.linked.get_mut(&inode)
-            && one(known)
-        {
-            let first = first.clone();
-            *to_come = to_come.saturating_sub(1);
-            if *to_come == 0 {
-                self.linked.remove(&inode);
-            }
-            return Some(first);
-        }
-        self.linked.insert(inode, (path.to_owned(), metadata, inode.links - 1));
-        None
+        self.linked.first_name(path, &metadata(&merged.header, extras, None))
     }
 }
 

@@ -10,6 +10,7 @@ mod existing;
 mod extra;
 mod file;
 mod folders;
+mod linked;
 mod pool;
 mod select;
 mod verify;

@@ -236,3 +236,44 @@ fn overlapping_chains_need_a_name() {
     run(&bench, &by_name).unwrap();
     assert_equal(&bench.source(), &under(target.path(), &bench), "a chain by its name");
 }
+
+/// The records of names that do not change keep the number of names there were when they were written.
+#[test]
+fn names_of_one_file_come_and_go() {
+    let mut bench = Bench::new();
+    let root = bench.source();
+    fs::write(root.join("a"), b"content").unwrap();
+    fs::hard_link(root.join("a"), root.join("d")).unwrap();
+    bench.backup().unwrap();
+    fs::hard_link(root.join("a"), root.join("b")).unwrap();
+    bench.backup().unwrap();
+    bench.assert_latest_is_the_tree("a name has come");
+    fs::hard_link(root.join("a"), root.join("e")).unwrap();
+    bench.backup().unwrap();
+    bench.assert_latest_is_the_tree("and another");
+    fs::remove_file(root.join("d")).unwrap();
+    bench.backup().unwrap();
+    bench.assert_latest_is_the_tree("a name has gone");
+    for name in ["b", "e"] {
+        fs::remove_file(root.join(name)).unwrap();
+    }
+    bench.backup().unwrap();
+    bench.assert_latest_is_the_tree("one is left");
+}
+
+#[test]
+fn a_copy_in_the_place_of_a_name_is_no_name() {
+    let mut bench = Bench::new();
+    let [a, b, c, copy] = ["a", "b", "c", "copy"].map(|name| bench.source().join(name));
+    fs::write(&a, b"content").unwrap();
+    fs::hard_link(&a, &b).unwrap();
+    bench.backup().unwrap();
+    fs::write(&copy, b"content").unwrap();
+    let mtime = fs::metadata(&a).unwrap().modified().unwrap();
+    let file = fs::File::options().write(true).open(&copy).unwrap();
+    file.set_modified(mtime).unwrap();
+    fs::rename(&copy, &a).unwrap();
+    fs::hard_link(&b, &c).unwrap();
+    bench.backup().unwrap();
+    bench.assert_latest_is_the_tree("a copy and two names");
+}

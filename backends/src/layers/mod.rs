@@ -5,6 +5,7 @@
 //! else out, and the time that a try waits for its turn is not held against it.
 
 mod bandwidth;
+mod bandwidth_files;
 mod clock;
 mod concurrency;
 mod retry;
@@ -14,6 +15,7 @@ mod timeout;
 mod tests;
 
 pub use bandwidth::{Bandwidth, Rate};
+pub use bandwidth_files::BandwidthFiles;
 pub use clock::{Clock, SystemClock};
 pub use concurrency::Concurrency;
 pub use retry::{Attempt, Listener, Retry, RetryPolicy};

@@ -127,6 +127,31 @@ pub enum Error {
         /// The lock.
         lock: PathBuf,
     },
+    /// Another job works at the destination.
+    #[error("the destination {location} is in use: {holder}")]
+    DestinationBusy {
+        /// The destination.
+        location: String,
+        /// Who holds the lock, as far as it is known.
+        holder: String,
+        /// The lock.
+        lock: PathBuf,
+    },
+    /// Another run's events do not come to an end.
+    #[error("timeout while waiting for the actions before or after another backup: {holder}")]
+    EventBusy {
+        /// Who runs them.
+        holder: String,
+    },
+    /// The work before a backup was interrupted.
+    #[error("interrupted while waiting")]
+    Interrupted,
+    /// The program has a bug.
+    #[error("the run broke off: {reason}")]
+    Broken {
+        /// What is known of it.
+        reason: String,
+    },
     /// No password is known for the repository.
     #[error("no password is known for the repository in {location}: there is no {}", path.display())]
     NoPassword {
@@ -228,8 +253,9 @@ fn describe(misfit: &Misfit) -> String {
 impl Failure for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Io { .. } | Self::Unfit { .. } | Self::Json { .. } => ErrorKind::Failed,
-            Self::Running { .. } => ErrorKind::Locked,
+            Self::Io { .. } | Self::Unfit { .. } | Self::Json { .. } | Self::Broken { .. } => ErrorKind::Failed,
+            Self::Running { .. } | Self::DestinationBusy { .. } | Self::EventBusy { .. } => ErrorKind::Locked,
+            Self::Interrupted => ErrorKind::Interrupted,
             Self::NoRepository { .. } | Self::RepositoryGone { .. } => ErrorKind::NoRepository,
             Self::ForeignRepository { .. } => ErrorKind::WrongPassword,
             _ => ErrorKind::Usage,
@@ -263,6 +289,11 @@ impl Failure for Error {
             Self::UnlistablePath { .. } => "name the folder above it".to_owned(),
             Self::InsideDestination { .. } => "choose a destination outside of what is saved".to_owned(),
             Self::Running { lock, .. } => format!("wait until it has ended; its lock is {}", lock.display()),
+            Self::DestinationBusy { lock, .. } => format!(
+                "wait until it has ended, or let this backup wait longer (property LockWait); its lock is {}",
+                lock.display()
+            ),
+            Self::Broken { .. } => "this is an error of the program: please report it with the log".to_owned(),
             Self::NoPassword { .. } => {
                 "name the file that holds it with --password-file, or put the password there".to_owned()
             }

@@ -37,6 +37,8 @@ pub enum Convention {
 pub struct Layout {
     /// Which convention it follows.
     pub convention: Convention,
+    /// The folder below which everything was moved, if it was.
+    pub root: Option<PathBuf>,
     /// The e-smith databases.
     pub databases: PathBuf,
     /// A second place where old databases may be.
@@ -59,6 +61,14 @@ pub struct Layout {
     pub locks: PathBuf,
     /// Below this, destinations are mounted as `backup-NAME`.
     pub mounts: PathBuf,
+    /// Events: a folder of actions for each.
+    pub events: PathBuf,
+    /// Programs that are run after each backup.
+    pub hooks: PathBuf,
+    /// The file of cron's with the hours of all jobs; an ordinary user has none.
+    pub crontab: Option<PathBuf>,
+    /// Where systemd looks for timers.
+    pub units: PathBuf,
 }
 
 impl Layout {
@@ -70,11 +80,13 @@ impl Layout {
         let root = surroundings.root.as_deref().unwrap_or(Path::new("/"));
         let nethserver = root.join(NETHSERVER_DATABASES);
         if surroundings.root.is_some() || surroundings.superuser {
-            return Ok(if nethserver.is_dir() {
+            let mut layout = if nethserver.is_dir() {
                 Self::nethserver(root)
             } else {
                 Self::fhs(root)
-            });
+            };
+            layout.root.clone_from(&surroundings.root);
+            return Ok(layout);
         }
         let mut layout = Self::xdg(surroundings)?;
         // An ordinary user of a NethServer machine may be allowed to read its databases, and keeps all else at home.
@@ -87,6 +99,7 @@ impl Layout {
     fn nethserver(root: &Path) -> Self {
         Self {
             convention: Convention::NethServer,
+            root: None,
             databases: root.join(NETHSERVER_DATABASES),
             old_databases: Some(root.join("home/e-smith")),
             lists: root.join("etc/backup-data.d"),
@@ -98,6 +111,10 @@ impl Layout {
             status: root.join("var/spool/backup"),
             locks: root.join("run/holdfast"),
             mounts: root.join("mnt"),
+            events: root.join("etc/e-smith/events"),
+            hooks: root.join("etc/backup-data.hooks"),
+            crontab: Some(root.join("etc/cron.d/backup-data")),
+            units: root.join("etc/systemd/system"),
         }
     }
 
@@ -105,7 +122,12 @@ impl Layout {
         let (etc, lib) = (root.join("etc/holdfast"), root.join("var/lib/holdfast"));
         Self {
             convention: Convention::Fhs,
+            root: None,
             databases: etc.join("db"),
+            events: etc.join("events"),
+            hooks: etc.join("backup-data.hooks"),
+            crontab: Some(root.join("etc/cron.d/backup-data")),
+            units: root.join("etc/systemd/system"),
             old_databases: None,
             lists: etc.join("backup-data.d"),
             job_lists: etc.join("backup-data"),
@@ -139,7 +161,12 @@ impl Layout {
         let (state, cache) = (place(state, ".local/state")?, place(cache, ".cache")?);
         Ok(Self {
             convention: Convention::Xdg,
+            root: None,
             databases: config.join("db"),
+            events: config.join("events"),
+            hooks: config.join("backup-data.hooks"),
+            crontab: None,
+            units: config.with_file_name("systemd").join("user"),
             old_databases: None,
             lists: config.join("backup-data.d"),
             job_lists: config.join("backup-data"),

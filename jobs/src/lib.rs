@@ -25,12 +25,15 @@
 //! # }
 //! ```
 
+mod actions;
 mod atomic;
 pub mod catalog;
 mod context;
 mod detect;
 mod error;
 pub mod esmith;
+pub mod events;
+mod hooks;
 mod keys;
 mod layout;
 mod lists;
@@ -42,24 +45,30 @@ mod quick;
 mod record;
 mod restore;
 mod run;
+pub mod schedule;
 mod secrets;
 mod site;
 mod status;
 pub mod text;
 pub mod when;
 
+pub use actions::{ActionReport, Ending};
 pub use context::{Context, FoundDatabase};
 pub use error::{Error, Result};
 pub use fstree::pattern::parse_list;
+pub use hooks::HookNote;
 pub use keys::Key;
 pub use layout::{Convention, Layout, Surroundings};
 pub use name::JobName;
 pub use open::Repository;
 pub use quick::{QuickBackup, QuickReport};
-pub use record::{Certificate, EngineName, Job, Place, PlaceKind, Prune, RecordError, Retention, Sets, Strategy};
+pub use record::{
+    Certificate, Conduct, EngineName, IoPriority, Job, Place, PlaceKind, Priority, Prune, RecordError, Retention, Sets,
+    Strategy, Timetable,
+};
 pub use restore::Restore;
 pub use run::steps::new_repository as new_repository_lines;
-pub use run::{DiskUsage, Plan, RunOptions, RunReport, Step, Watcher};
+pub use run::{DiskUsage, Plan, RunOptions, RunReport, Step, Watcher, Work, unattended};
 pub use secrets::Secret;
 pub use site::{Access, Compression, Site, Which};
 pub use status::Status;

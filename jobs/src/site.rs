@@ -3,8 +3,10 @@
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use backends::layers::Rate;
 use engine_api::SnapshotFilter;
 use sha2::{Digest, Sha256};
 
@@ -81,6 +83,8 @@ pub struct Site {
     /// Keys for an SSH server, and whom to believe that it is the server.
     pub(crate) ssh_keys: Vec<PathBuf>,
     pub(crate) known_hosts: PathBuf,
+    /// What holds the traffic down, both ways, while a run goes on.
+    pub(crate) rate: Option<Arc<Rate>>,
     pub(crate) sets: Sets,
     pub(crate) strategy: Strategy,
     /// Says where a repository was seen last, so that a missing one is not taken for a new one.
@@ -115,6 +119,7 @@ impl Site {
             known_hosts: layout.known_hosts(name),
             place: job.place.clone(),
             location: job.location(),
+            rate: None,
             sets: job.sets.clone(),
             strategy: job.strategy.clone(),
             secret: access.password_file.clone().unwrap_or(kept),
@@ -141,6 +146,7 @@ impl Site {
         };
         Self {
             engine,
+            rate: None,
             sets: Sets {
                 full_day: Some(0),
                 encrypt: access.password_file.is_some() || kept.exists(),
@@ -170,6 +176,19 @@ impl Site {
             EngineName::Duplicity => self.sets.encrypt && self.sets.encrypt_keys.is_empty(),
             EngineName::Rsync => false,
         }
+    }
+
+    /// What tells this destination from others, as a part of a file's name; all jobs that go to one place agree on it.
+    pub(crate) fn lock_key(&self) -> String {
+        let key = match &self.place {
+            Place::Local(folder) => paths::real(folder).into_os_string().into_encoded_bytes(),
+            place => place.to_string().into_bytes(),
+        };
+        let digest = Sha256::digest(key);
+        digest.iter().take(12).fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 
     /// The folder of this machine below which the repository is, where it is in one: mounted ones too.

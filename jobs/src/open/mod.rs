@@ -3,6 +3,7 @@
 mod engines;
 mod origin;
 mod places;
+pub(crate) mod reach;
 
 use std::fs::File;
 use std::path::Path;
@@ -182,6 +183,7 @@ impl Connected {
     fn open(context: &Context, site: &Site, create: bool) -> engine_api::Result<Self> {
         let retries = Arc::default();
         let destination = places::open(context, site, create)?;
+        let destination = places::with_rate(site, destination);
         let destination = places::with_retries(site, destination, &retries);
         Ok(Self { destination, retries })
     }

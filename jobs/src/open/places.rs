@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use backends::http::Trust;
-use backends::layers::{Attempt, Retry, RetryPolicy};
+use backends::layers::{Attempt, Bandwidth, BandwidthFiles, Retry, RetryPolicy};
 use backends::mount::{Spot, cifs, nfs, usb};
 use backends::{b2, local, rest, s3, sftp, webdav};
-use engine_api::Destination;
+use engine_api::{Destination, FileStore};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -65,7 +65,7 @@ fn spot(context: &Context, site: &Site) -> Spot {
     }
 }
 
-fn sftp_settings(site: &Site) -> Result<sftp::Settings> {
+pub(super) fn sftp_settings(site: &Site) -> Result<sftp::Settings> {
     let Place::Sftp {
         host,
         port,
@@ -108,14 +108,14 @@ fn rest_settings(site: &Site, create: bool) -> Result<rest::Settings> {
         password: password.clone(),
         trust: trust(certificate)?,
         create,
-        http: backends::http::Options::default(),
+        http: http_options(site),
     })
 }
 
 /// Those on which several machines may have a folder each.
 fn shared(site: &Site, create: bool) -> engine_api::Result<Destination> {
     let directory = site.subfolder.to_string_lossy().into_owned();
-    let http = backends::http::Options::default();
+    let http = http_options(site);
     Ok(match &site.place {
         Place::WebDav {
             url,
@@ -165,6 +165,31 @@ fn shared(site: &Site, create: bool) -> engine_api::Result<Destination> {
         })?,
         place => return Err(Error::Usage(format!("{place} is no server of this kind")).into()),
     })
+}
+
+/// With the limit of the traffic, where there is one: these pace the bytes within an object, too.
+fn http_options(site: &Site) -> backends::http::Options {
+    backends::http::Options {
+        up: site.rate.clone(),
+        down: site.rate.clone(),
+        ..backends::http::Options::default()
+    }
+}
+
+/// Holds the traffic of all other storages down to the limit, where there is one.
+pub(super) fn with_rate(site: &Site, mut destination: Destination) -> Destination {
+    let http = matches!(
+        site.place,
+        Place::Rest { .. } | Place::WebDav { .. } | Place::S3 { .. } | Place::B2 { .. }
+    );
+    if let Some(rate) = site.rate.as_ref().filter(|_| !http) {
+        let (up, down) = (Arc::clone(rate), Arc::clone(rate));
+        destination.blobs = Arc::new(Bandwidth::new(destination.blobs, up, down));
+        let (up, down) = (Arc::clone(rate), Arc::clone(rate));
+        let paced = |files| Arc::new(BandwidthFiles::new(files, up, down)) as Arc<dyn FileStore>;
+        destination.files = destination.files.map(paced);
+    }
+    destination
 }
 
 fn trust(certificate: &Certificate) -> Result<Trust> {

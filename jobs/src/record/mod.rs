@@ -1,5 +1,6 @@
 //! A record of the `backups` database as a job: typed, checked, and explained where it is wrong.
 
+mod conduct;
 mod engines;
 mod fields;
 mod places;
@@ -12,6 +13,7 @@ use crate::esmith::Record;
 use crate::name::JobName;
 use fields::Fields;
 
+pub use conduct::{Conduct, IoPriority, Priority, Timetable};
 pub use engine_rsync::Strategy;
 pub use engines::{EngineName, Sets};
 pub use places::{Certificate, Place, PlaceKind};
@@ -37,6 +39,8 @@ pub struct Job {
     pub sets: Sets,
     /// Which snapshots the rsync engine keeps of each age; the others do not look at it.
     pub strategy: Strategy,
+    /// How its runs behave towards the machine and each other.
+    pub conduct: Conduct,
 }
 
 /// Property `CleanupOlderThan`.
@@ -173,6 +177,7 @@ impl Job {
             prune: rules::prune(&fields)?,
             sets: engines::sets(&fields)?,
             strategy: engines::strategy(&fields)?,
+            conduct: conduct::conduct(&fields)?,
         })
     }
 

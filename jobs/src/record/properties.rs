@@ -79,6 +79,12 @@ pub(super) const KNOWN: &[Property] = &[
     typed("Prune"),
     // When it runs.
     checked("BackupTime", cron::ALLOWED, |text| Schedule::parse(text).is_ok()),
+    // How it behaves.
+    typed("LockWait"),
+    typed("ActionTimeout"),
+    typed("Nice"),
+    typed("IONice"),
+    typed("Bandwidth"),
     // Who is told.
     checked("Notify", "always, error or never", |text| {
         matches!(text, "always" | "error" | "never")

@@ -4,7 +4,7 @@ use engine_api::Age;
 
 use super::fields::Fields;
 use super::properties::{self, Rule};
-use super::{Prune, RecordError, Retention, engines, places};
+use super::{Prune, RecordError, Retention, conduct, engines, places};
 use crate::esmith::Record;
 use crate::name::JobName;
 use crate::when::cron::Schedule;
@@ -86,5 +86,6 @@ pub fn check(name: &JobName, record: &Record) -> Vec<RecordError> {
     errors.extend(retention(&fields).err());
     errors.extend(prune(&fields).err());
     errors.extend(engines::check(&fields));
+    errors.extend(conduct::check(&fields));
     errors
 }

@@ -1,168 +1,207 @@
-//! What a run does, from the lock to the status file.
+//! What a run does, from the first line of its log to the last.
+//!
+//! A run holds its job's lock from the plan to the end, the destination's while it works there, and its place among the
+//! users of the dumps around the engine's work. It takes them in this order and waits for no other lock while an event
+//! runs, so that no two runs can wait for each other.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use engine_api::retention::{GroupBy, Keep};
-use engine_api::{BackupRequest, ForgetRequest, PruneRequest};
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 
 use super::files::{self, Log};
-use super::{DiskUsage, Plan, RunReport, Step, Watcher, prunes_on};
-use crate::lists;
-use crate::open::Repository;
-use crate::record::{EngineName, Retention};
+use super::shared::{Shared, Work};
+use super::{Plan, RunReport, Step, Watcher, throttle, told};
+use crate::context::Context;
+use crate::error::Error;
+use crate::hooks;
+use crate::lock::{self, Lock, Patience};
+use crate::name::JobName;
+use crate::record::Conduct;
+use crate::schedule::state;
 use crate::site::Site;
 use crate::status::Status;
 
-/// The share of the repository that may be unneeded after a prune, as restic has it.
-pub(crate) const MAX_UNUSED: f64 = 0.05;
-
 impl Plan<'_> {
-    /// Runs it: saves, expires, prunes, writes log and status files, and tells `watcher` all of it.
+    /// Runs it: the actions before, the engine's work, the actions after, log and status files, hooks; and tells `watcher`
+    /// all of it.
     ///
-    /// Whatever fails is in the report, with what had been done until then.
+    /// Whatever fails is in the report, with what had been done until then. What comes after the engine's work is done
+    /// whatever came of it, also when the run is asked to stop.
     #[must_use]
     pub fn execute(self, watcher: &dyn Watcher) -> RunReport {
-        let started = Timestamp::now().to_zoned(self.context.zone.clone());
-        let log = (!self.options.dry_run).then(|| Log::open(&self.context.layout, &self.job.name, &started, watcher));
-        let watcher: &dyn Watcher = log.as_ref().map_or(watcher, |log| log as &dyn Watcher);
-        let clock = Instant::now();
-        let mut report = RunReport {
-            name: self.job.name.clone(),
-            status: Status::Success,
-            error: None,
-            backup: None,
-            forget: None,
-            prune: None,
-            usage: None,
-            log: log.as_ref().and_then(Log::path),
-            started,
-            elapsed: std::time::Duration::ZERO,
-        };
-        watcher.step(&Step::Started {
-            name: &self.job.name,
-            at: &report.started,
-        });
-        let done = self.work(watcher, &mut report);
+        let mut run = Run::begin(self.context, &self.job.name, self.options.dry_run, watcher);
+        let done = self.attempt(&mut run);
+        run.end(done, &self.job.conduct)
+    }
+
+    pub(super) fn attempt(&self, run: &mut Run<'_>) -> engine_api::Result<()> {
+        let Run { log, next, report, .. } = run;
+        let watcher: &dyn Watcher = log.as_ref().map_or(*next, |log| log as &dyn Watcher);
+        if !self.options.dry_run {
+            told(
+                watcher,
+                state::begun(self.context, &self.job.name, report.started.timestamp()),
+            );
+        }
+        let done = self.at_destination(watcher, report);
         watcher.step(&Step::Engine {
             name: &self.job.name,
             engine: self.job.engine,
             success: report.backup.is_some(),
         });
-        report.status = match &done {
-            Err(error) => error.kind().into(),
-            Ok(()) if report.backup.as_ref().is_some_and(|backup| !backup.problems.is_empty()) => Status::Incomplete,
-            Ok(()) => Status::Success,
-        };
-        report.error = done.err();
-        report.elapsed = clock.elapsed();
-        self.close(watcher, &report);
-        report
+        done
     }
 
-    fn work(&self, watcher: &dyn Watcher, report: &mut RunReport) -> engine_api::Result<()> {
-        let context = self.context;
-        let site = Site::of_job(context, self.job.clone(), &self.options.access);
-        let selection = lists::of_job(context, &self.job.name, site.folder())?;
-        let repository = if self.options.dry_run {
-            Repository::open_at(context, site)?
-        } else {
-            let (repository, made) = Repository::open_or_init(context, site)?;
-            if made {
-                watcher.step(&Step::NewRepository { site: &repository.site });
-            }
-            repository
+    fn at_destination(&self, watcher: &dyn Watcher, report: &mut RunReport) -> engine_api::Result<()> {
+        let site = Site::of_job(self.context, self.job.clone(), &self.options.access);
+        if self.options.dry_run {
+            return self.save(site, watcher, report);
+        }
+        let lock = self.lock_destination(&site, watcher)?;
+        let shared = Shared {
+            context: self.context,
+            name: &self.job.name,
+            action_limit: self.job.conduct.action_limit,
+            wait: self.job.conduct.lock_wait,
         };
-        let request = BackupRequest {
-            selection,
-            host: context.host.clone(),
-            tags: vec![self.job.name.to_string()],
-            time: None,
-            parent: None,
-            force_read: self.options.force_read,
-            dry_run: self.options.dry_run,
-            estimate: self.options.estimate,
-        };
-        let saved = repository.engine().backup(&request, watcher)?;
-        watcher.step(&Step::Saved {
-            report: &saved,
-            dry_run: self.options.dry_run,
+        let listener = super::told::EventListener::new(self.context, watcher, true);
+        let (using, work) = shared.enter(&listener);
+        watcher.step(&Step::Prepared {
+            work: &work,
+            zone: &self.context.zone,
         });
-        report.backup = Some(saved);
-        self.add_configuration(&repository, watcher);
-        let expired = self.expire(&repository, watcher, report);
-        for text in repository.retries() {
-            watcher.step(&Step::Warning { text: &text });
-        }
-        // Asked for also after a failure: a full disk is one of its reasons.
-        report.usage = repository.space().ok().flatten().map(DiskUsage::from);
-        expired
+        report.prepared = Some(work);
+        let done = self.save_or_say_why(site, watcher, report);
+        drop(lock);
+        // Not to be stopped: what the actions before have made would stay.
+        let listener = super::told::EventListener::new(self.context, watcher, false);
+        let work = shared.leave(using, &listener);
+        watcher.step(&Step::TidiedUp { work: &work });
+        report.tidied = Some(work);
+        done
     }
 
-    /// Beside duplicity's volumes lies the archive of the machine's configuration, so that it can be fetched without any
-    /// engine.
-    fn add_configuration(&self, repository: &Repository, watcher: &dyn Watcher) {
-        let Some(archive) = self.context.layout.configuration_archive() else {
-            return;
-        };
-        if self.job.engine != EngineName::Duplicity || self.options.dry_run || !archive.is_file() {
-            return;
-        }
-        if let Err(error) = repository.add_file(&archive) {
-            watcher.step(&Step::Warning { text: &error.chain() });
-        }
-    }
-
-    fn expire(&self, repository: &Repository, watcher: &dyn Watcher, report: &mut RunReport) -> engine_api::Result<()> {
-        let Retention::KeepWithin(age) = self.job.retention else {
-            return Ok(());
-        };
-        let request = ForgetRequest {
-            // Only this machine's: another one that shares the repository and the name may keep its own longer.
-            filter: repository.site.filter.clone(),
-            group_by: GroupBy::default(),
-            keep: Keep {
-                within: Some(age),
-                ..Keep::default()
+    fn lock_destination(&self, site: &Site, watcher: &dyn Watcher) -> Result<Lock, Error> {
+        let patience = Patience {
+            limit: self.job.conduct.lock_wait,
+            cancelled: &|| watcher.cancelled(),
+            waiting: &|holder| {
+                watcher.step(&Step::Waiting {
+                    location: &site.location,
+                    holder,
+                });
             },
-            ids: Vec::new(),
-            dry_run: self.options.dry_run,
         };
-        let forgotten = repository.engine().forget(&request, watcher)?;
-        watcher.step(&Step::Expired {
-            report: &forgotten,
-            dry_run: self.options.dry_run,
-        });
-        report.forget = Some(forgotten);
-        if !prunes_on(self.job.prune, &report.started) || self.options.dry_run {
-            return Ok(());
-        }
-        let request = PruneRequest {
-            max_unused: MAX_UNUSED,
-            max_repack: None,
-            dry_run: false,
-        };
-        let pruned = repository.engine().prune(&request, watcher)?;
-        watcher.step(&Step::Pruned { report: &pruned });
-        report.prune = Some(pruned);
-        Ok(())
+        let (key, location) = (site.lock_key(), &site.location);
+        lock::of_destination(self.context, &self.job.name, (&key, location), &patience)
     }
 
-    fn close(&self, watcher: &dyn Watcher, report: &RunReport) {
+    /// A bug in an engine must not keep what comes after from being done.
+    fn save_or_say_why(&self, site: Site, watcher: &dyn Watcher, report: &mut RunReport) -> engine_api::Result<()> {
+        let save = AssertUnwindSafe(|| {
+            if watcher.cancelled() {
+                return Err(Error::Interrupted.into());
+            }
+            let zone = &self.context.zone;
+            throttle::throttled(self.job.conduct.bandwidth.as_ref(), zone, site, watcher, |site| {
+                self.save(site, watcher, report)
+            })
+        });
+        catch_unwind(save).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            let reason = text.unwrap_or_else(|| "it does not say why".to_owned());
+            Err(Error::Broken { reason }.into())
+        })
+    }
+}
+
+/// A run that has begun, with its log open.
+pub(super) struct Run<'a> {
+    context: &'a Context,
+    dry_run: bool,
+    clock: Instant,
+    pub(super) log: Option<Log<'a>>,
+    pub(super) next: &'a dyn Watcher,
+    pub(super) report: RunReport,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn begin(context: &'a Context, name: &JobName, dry_run: bool, next: &'a dyn Watcher) -> Self {
+        let started = Timestamp::now().to_zoned(context.zone.clone());
+        let log = (!dry_run).then(|| Log::open(&context.layout, name, &started, next));
+        let report = RunReport::begun(name.clone(), started, log.as_ref().and_then(Log::path));
+        let run = Self {
+            context,
+            dry_run,
+            clock: Instant::now(),
+            log,
+            next,
+            report,
+        };
+        run.watcher().step(&Step::Started {
+            name,
+            at: &run.report.started,
+        });
+        run
+    }
+
+    fn watcher(&self) -> &dyn Watcher {
+        self.log.as_ref().map_or(self.next, |log| log as &dyn Watcher)
+    }
+
+    /// Writes the end of the log and the files that say how it ended, and calls those who want to know.
+    pub(super) fn end(mut self, done: engine_api::Result<()>, conduct: &Conduct) -> RunReport {
+        self.report.status = status(&self.report, &done);
+        self.report.error = done.err();
+        self.report.elapsed = self.clock.elapsed();
+        self.tell_end();
+        if !self.dry_run {
+            self.leave_files();
+            self.report.hooks = hooks::run(self.context, &self.report, conduct.action_limit, &|hook| {
+                self.watcher().step(&Step::Hook { hook });
+            });
+        }
+        self.report
+    }
+
+    fn tell_end(&self) {
+        let (watcher, report) = (self.watcher(), &self.report);
         if let Some(error) = &report.error {
             watcher.step(&Step::Failed { error });
         }
-        let at = Timestamp::now().to_zoned(self.context.zone.clone());
+        let at: Zoned = Timestamp::now().to_zoned(self.context.zone.clone());
         watcher.step(&Step::Ended { report, at: &at });
         if let Some(usage) = &report.usage {
             watcher.step(&Step::Usage { usage });
         }
-        if !self.options.dry_run
-            && let Err(error) = files::write_status(&self.context.layout, report)
-        {
-            watcher.step(&Step::Warning {
-                text: &engine_api::Error::from(error).chain(),
-            });
+    }
+
+    fn leave_files(&self) {
+        let (watcher, report) = (self.watcher(), &self.report);
+        // The run that keeps this one out will say how it ended itself.
+        if report.was_kept_out() {
+            return;
         }
+        told(watcher, files::write_status(&self.context.layout, report));
+        let began = report.started.timestamp();
+        told(
+            watcher,
+            state::ended(self.context, &report.name, began, Timestamp::now()),
+        );
+    }
+}
+
+fn status(report: &RunReport, done: &engine_api::Result<()>) -> Status {
+    let problems = report.backup.as_ref().is_some_and(|backup| !backup.problems.is_empty());
+    let unprepared = report
+        .prepared
+        .as_ref()
+        .is_some_and(|work| !Work::complaints(work).is_empty());
+    match done {
+        Err(error) => error.kind().into(),
+        Ok(()) if problems || unprepared => Status::Incomplete,
+        Ok(()) => Status::Success,
     }
 }

@@ -1,12 +1,13 @@
 //! The log of a run and the small files that say how it ended.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine_api::{Event, Progress};
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 
 use super::{RunReport, Step, Watcher};
 use crate::atomic;
@@ -19,22 +20,18 @@ use crate::text;
 pub(super) struct Log<'a> {
     file: Option<(PathBuf, File)>,
     next: &'a dyn Watcher,
+    /// Whether it was said that a line could not be written.
+    broken: AtomicBool,
 }
+
+/// How many runs of a job may begin in one minute and have logs of their own.
+const LOGS_A_MINUTE: u32 = 1000;
 
 impl<'a> Log<'a> {
     /// A log that cannot be written is said, and the run goes on without.
     pub(super) fn open(layout: &Layout, name: &JobName, started: &Zoned, next: &'a dyn Watcher) -> Self {
-        let path = layout
-            .logs
-            .join(format!("backup-{name}-{}.log", started.strftime("%Y%m%d%H%M")));
-        let open = || -> Result<File> {
-            atomic::create_dir(&layout.logs, 0o750)?;
-            // Two runs in one minute share a log rather than lose the first.
-            let file = OpenOptions::new().create(true).append(true).mode(0o640).open(&path);
-            file.map_err(|error| Error::io("write the log", &path, error))
-        };
-        let file = match open() {
-            Ok(file) => Some((path, file)),
+        let file = match create(layout, name, started) {
+            Ok(created) => Some(created),
             Err(error) => {
                 next.step(&Step::Warning {
                     text: &engine_api::Error::from(error).chain(),
@@ -42,7 +39,11 @@ impl<'a> Log<'a> {
                 None
             }
         };
-        Self { file, next }
+        Self {
+            file,
+            next,
+            broken: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn path(&self) -> Option<PathBuf> {
@@ -50,10 +51,37 @@ impl<'a> Log<'a> {
     }
 
     fn write(&self, lines: &[String]) {
-        if let Some((_, file)) = &self.file {
+        if let Some((path, file)) = &self.file {
             let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
             // A full log disk must not stop a backup; what is said here is said to the listener too.
-            let _ = (&*file).write_all(text.as_bytes());
+            if let Err(error) = (&*file).write_all(text.as_bytes())
+                && !self.broken.swap(true, Ordering::Relaxed)
+            {
+                let error = Error::io("write the log", path, error);
+                self.next.step(&Step::Warning {
+                    text: &engine_api::Error::from(error).chain(),
+                });
+            }
+        }
+    }
+}
+
+/// Makes a log that no other run has: also one that begins in the same minute, or in the hour that comes twice.
+fn create(layout: &Layout, name: &JobName, started: &Zoned) -> Result<(PathBuf, File)> {
+    atomic::create_dir(&layout.logs, 0o750)?;
+    let minute = started.strftime("%Y%m%d%H%M");
+    let mut number = 1;
+    loop {
+        let suffix = if number == 1 {
+            String::new()
+        } else {
+            format!("-{number}")
+        };
+        let path = layout.logs.join(format!("backup-{name}-{minute}{suffix}.log"));
+        match OpenOptions::new().create_new(true).append(true).mode(0o640).open(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < LOGS_A_MINUTE => number += 1,
+            Err(error) => return Err(Error::io("write the log", &path, error)),
         }
     }
 }
@@ -80,7 +108,8 @@ impl Watcher for Log<'_> {
     }
 }
 
-/// Writes `status-NAME` and, where the room is known, `disk_usage-NAME`.
+/// Writes `status-NAME` and, where this run has asked for the room, `disk_usage-NAME` with the moment it was asked in: what
+/// an earlier run has found stays, and its time tells.
 pub(super) fn write_status(layout: &Layout, report: &RunReport) -> Result<()> {
     atomic::create_dir(&layout.status, 0o755)?;
     let status = layout.status.join(format!("status-{}", report.name));
@@ -88,7 +117,7 @@ pub(super) fn write_status(layout: &Layout, report: &RunReport) -> Result<()> {
     match report.usage {
         Some(usage) => {
             let file = layout.status.join(format!("disk_usage-{}", report.name));
-            atomic::replace(&file, 0o644, usage.to_json().as_bytes())
+            atomic::replace(&file, 0o644, usage.to_json(Timestamp::now()).as_bytes())
         }
         None => Ok(()),
     }

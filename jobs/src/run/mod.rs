@@ -2,7 +2,11 @@
 
 mod execute;
 mod files;
+mod save;
+mod shared;
 pub(crate) mod steps;
+mod throttle;
+mod told;
 mod usage;
 
 use std::path::PathBuf;
@@ -11,15 +15,20 @@ use std::time::Duration;
 use engine_api::{BackupReport, ForgetReport, Progress, PruneReport};
 use jiff::Zoned;
 
+use crate::actions::ActionReport;
 use crate::catalog;
 use crate::context::Context;
 use crate::error::Error;
-use crate::lock::JobLock;
+use crate::lock::{self, Lock};
 use crate::name::JobName;
-use crate::record::{Job, Prune};
+use crate::record::{Conduct, Job, Prune};
 use crate::site::{Access, Which};
 use crate::status::Status;
 
+use execute::Run;
+use told::told;
+
+pub use shared::Work;
 pub use steps::Step;
 pub use usage::DiskUsage;
 
@@ -60,7 +69,7 @@ pub struct Plan<'a> {
     context: &'a Context,
     job: Job,
     options: RunOptions,
-    _lock: Option<JobLock>,
+    _lock: Option<Lock>,
 }
 
 /// What a run has done.
@@ -72,6 +81,12 @@ pub struct RunReport {
     pub status: Status,
     /// Why it failed, when it did.
     pub error: Option<engine_api::Error>,
+    /// What became of the event before the engine's work; `None` when it was not come to.
+    pub prepared: Option<Work>,
+    /// What became of the event after it.
+    pub tidied: Option<Work>,
+    /// The programs that were run at the very end, and how each ended.
+    pub hooks: Vec<ActionReport>,
     /// What was saved; also there when only what came after it failed.
     pub backup: Option<BackupReport>,
     /// What expired.
@@ -88,6 +103,56 @@ pub struct RunReport {
     pub log: Option<PathBuf>,
 }
 
+impl RunReport {
+    fn begun(name: JobName, started: Zoned, log: Option<PathBuf>) -> Self {
+        Self {
+            name,
+            status: Status::Success,
+            error: None,
+            prepared: None,
+            tidied: None,
+            hooks: Vec::new(),
+            backup: None,
+            forget: None,
+            prune: None,
+            usage: None,
+            started,
+            elapsed: Duration::ZERO,
+            log,
+        }
+    }
+
+    /// What went wrong before, after and beside the engine's work, in words: the actions and hooks that failed.
+    #[must_use]
+    pub fn complaints(&self) -> Vec<String> {
+        let events = [&self.prepared, &self.tidied].into_iter().flatten();
+        let hooks = self.hooks.iter().filter(|hook| !hook.ending.success());
+        let hooks = hooks.map(|hook| format!("hook {}: {}", hook.name, hook.ending));
+        events.flat_map(Work::complaints).chain(hooks).collect()
+    }
+
+    /// Whether there was no run because another one of the same job was under way.
+    #[must_use]
+    pub fn was_kept_out(&self) -> bool {
+        let error = self.error.as_ref().and_then(|error| error.downcast_ref::<Error>());
+        matches!(error, Some(Error::Running { .. }))
+    }
+}
+
+/// Runs a job with nobody there to see it: what keeps it from beginning is in its log, its files and its report, and hooks
+/// are called, as it is with what goes wrong later.
+#[must_use]
+pub fn unattended(context: &Context, name: &JobName, options: RunOptions, watcher: &dyn Watcher) -> RunReport {
+    let mut run = Run::begin(context, name, options.dry_run, watcher);
+    match Plan::make(context, name, options) {
+        Ok(plan) => {
+            let done = plan.attempt(&mut run);
+            run.end(done, &plan.job.conduct)
+        }
+        Err(error) => run.end(Err(error.into()), &Conduct::default()),
+    }
+}
+
 impl<'a> Plan<'a> {
     /// Plans a run of the job `name`.
     ///
@@ -98,7 +163,7 @@ impl<'a> Plan<'a> {
         if !job.enabled {
             return Err(Error::Disabled { name: name.to_string() });
         }
-        let lock = (!options.dry_run).then(|| JobLock::take(&context.layout, name, &context.zone));
+        let lock = (!options.dry_run).then(|| lock::of_job(context, name));
         Ok(Self {
             context,
             job,

@@ -2,8 +2,11 @@
 
 use engine_api::{BackupReport, ForgetReport, PruneReport};
 use jiff::Zoned;
+use jiff::tz::TimeZone;
 
-use super::{DiskUsage, RunReport};
+use super::{DiskUsage, RunReport, Work};
+use crate::events::Note;
+use crate::hooks::HookNote;
 use crate::name::JobName;
 use crate::record::EngineName;
 use crate::site::Site;
@@ -54,6 +57,35 @@ pub enum Step<'a> {
         /// Whether the data is saved.
         success: bool,
     },
+    /// Another job works at the destination, and this one waits for it.
+    Waiting {
+        /// The destination.
+        location: &'a str,
+        /// Who works there.
+        holder: &'a str,
+    },
+    /// An event before or after the engine's work is going on.
+    Event {
+        /// What happens in it.
+        note: &'a Note<'a>,
+    },
+    /// The event before the engine's work is over.
+    Prepared {
+        /// What became of it.
+        work: &'a Work,
+        /// The zone for printed times.
+        zone: &'a TimeZone,
+    },
+    /// The event after the engine's work is over.
+    TidiedUp {
+        /// What became of it.
+        work: &'a Work,
+    },
+    /// A hook is going on, after everything else.
+    Hook {
+        /// What it does.
+        hook: &'a HookNote<'a>,
+    },
     /// Something does not work that the data does not need.
     Warning {
         /// What.
@@ -92,6 +124,17 @@ impl Step<'_> {
                 let result = if *success { "SUCCESS" } else { "FAIL" };
                 vec![format!("Action 'backup-data-{engine} {name}': {result}")]
             }
+            Self::Waiting { location, holder } => {
+                vec![format!(
+                    "Waiting for {}: in use by {}",
+                    text::clean(location),
+                    text::clean(holder)
+                )]
+            }
+            Self::Event { note } => note.line().map(|line| text::clean(&line)).into_iter().collect(),
+            Self::Prepared { work, zone } => prepared(work, zone),
+            Self::TidiedUp { work } => tidied(work),
+            Self::Hook { hook } => vec![text::clean(&hook.line())],
             Self::Warning { text } => vec![format!("Warning: {text}")],
             Self::Failed { error } => failed(error),
             Self::Ended { report, at } => ended(report, at),
@@ -101,6 +144,48 @@ impl Step<'_> {
             }
         }
     }
+}
+
+fn prepared(work: &Work, zone: &TimeZone) -> Vec<String> {
+    let mut lines: Vec<_> = work
+        .complaints()
+        .iter()
+        .map(|text| warning("before the backup", text))
+        .collect();
+    lines.extend(match work {
+        Work::Nothing | Work::Left => None,
+        Work::Done(report) if report.success() => Some("Pre backup scripts status: SUCCESS".to_owned()),
+        Work::Done(_) | Work::Failed(_) => Some("Event pre-backup-data: FAIL".to_owned()),
+        Work::Shared { by, at, .. } => {
+            let at = time(&at.to_zoned((*zone).clone()));
+            Some(format!(
+                "Pre backup scripts status: SHARED (done at {at} for backup {by}, which runs)"
+            ))
+        }
+    });
+    lines
+}
+
+fn tidied(work: &Work) -> Vec<String> {
+    let mut lines: Vec<_> = work
+        .complaints()
+        .iter()
+        .map(|text| warning("after the backup", text))
+        .collect();
+    lines.extend(
+        match work {
+            Work::Nothing | Work::Shared { .. } => None,
+            Work::Done(report) if report.success() => Some("Post backup scripts status: SUCCESS"),
+            Work::Done(_) | Work::Failed(_) => Some("Event post-backup-data: FAIL"),
+            Work::Left => Some("Post backup scripts status: LEFT (to the last of the backups that run)"),
+        }
+        .map(str::to_owned),
+    );
+    lines
+}
+
+fn warning(when: &str, complaint: &str) -> String {
+    format!("Warning: {when}: {}", text::clean(complaint))
 }
 
 /// A moment as all lines have it.
@@ -174,7 +259,19 @@ fn failed(error: &engine_api::Error) -> Vec<String> {
 fn ended(report: &RunReport, at: &Zoned) -> Vec<String> {
     let mut lines = Vec::new();
     if report.status == Status::Incomplete {
-        lines.push("Backup finished with errors: the snapshot holds all the rest".to_owned());
+        let unprepared = report
+            .prepared
+            .as_ref()
+            .is_some_and(|work| !work.complaints().is_empty());
+        lines.push(
+            match unprepared {
+                true => {
+                    "Backup finished with errors: what the failed actions make may be missing or old in the snapshot"
+                }
+                false => "Backup finished with errors: the snapshot holds all the rest",
+            }
+            .to_owned(),
+        );
     }
     if report.error.is_some() && report.backup.is_some() {
         lines.push("The snapshot is saved; what failed came after it".to_owned());

@@ -1,6 +1,7 @@
 //! The room at a destination, as scripts and mails have always shown it.
 
 use engine_api::Space;
+use jiff::Timestamp;
 
 /// The room at a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,12 +19,15 @@ struct File {
     used: Option<String>,
     avail: Option<String>,
     pcent: Option<f64>,
+    /// When it was asked for, in seconds since 1970.
+    time: i64,
 }
 
 impl DiskUsage {
-    /// The content of the file `disk_usage-NAME`: blocks of 1 KiB as texts, and a percentage.
+    /// The content of the file `disk_usage-NAME`: blocks of 1 KiB as texts, a percentage, and the moment it is of.
     #[must_use]
-    pub fn to_json(self) -> String {
+    pub fn to_json(self, asked: Timestamp) -> String {
+        let time = asked.as_second();
         let blocks = |bytes: u64| Some((bytes / 1024).to_string());
         let space = self.0;
         let file = if space.total == 0 {
@@ -32,6 +36,7 @@ impl DiskUsage {
                 used: None,
                 avail: None,
                 pcent: None,
+                time,
             }
         } else {
             File {
@@ -39,6 +44,7 @@ impl DiskUsage {
                 used: blocks(space.used),
                 avail: blocks(space.available),
                 pcent: Some((self.percent() * 100.0).round() / 100.0),
+                time,
             }
         };
         serde_json::to_string(&file).unwrap_or_default()
@@ -94,8 +100,9 @@ mod tests {
             used: 1 << 30,
             available: 2 << 30,
         });
-        let json = r#"{"size":"3145728","used":"1048576","avail":"2097152","pcent":33.33}"#;
-        assert_eq!(usage.to_json(), json);
+        let json = r#"{"size":"3145728","used":"1048576","avail":"2097152","pcent":33.33,"time":1614960000}"#;
+        let asked = Timestamp::from_second(1_614_960_000).unwrap();
+        assert_eq!(usage.to_json(asked), json);
         let table = [
             "      Size       Used  Available     Use%",
             "   3.00 GB    1.00 GB    2.00 GB   33.33%",
@@ -107,8 +114,8 @@ mod tests {
             available: 0,
         });
         assert_eq!(
-            unknown.to_json(),
-            r#"{"size":null,"used":null,"avail":null,"pcent":null}"#
+            unknown.to_json(asked),
+            r#"{"size":null,"used":null,"avail":null,"pcent":null,"time":1614960000}"#
         );
     }
 }

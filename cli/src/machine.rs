@@ -3,9 +3,12 @@
 use std::env;
 use std::path::PathBuf;
 
+use jiff::Zoned;
 use jiff::tz::TimeZone;
-use jobs::{Context, Layout, Surroundings};
+use jobs::{Context, IoPriority, Layout, Priority, Surroundings};
 use uzers::os::unix::UserExt;
+
+use crate::output::Output;
 
 /// Looks up where Holdfast's own files are, and who and where we are.
 ///
@@ -26,6 +29,38 @@ pub fn context() -> Result<Context, jobs::Error> {
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         user: user(),
         zone: TimeZone::system(),
+    })
+}
+
+/// Lets others go first, as far as the record says so.
+pub fn step_back(output: &Output, priority: Priority) {
+    if let Some(nice) = priority.nice
+        && let Err(error) = rustix::process::setpriority_process(None, nice)
+    {
+        output.warn(&format!("cannot set Nice to {nice}: {error}"));
+    }
+    let io = priority.io.map(|io| match io {
+        IoPriority::Idle => platform::DiskClass::Idle,
+        IoPriority::BestEffort(level) => platform::DiskClass::BestEffort(level),
+    });
+    if let Some(class) = io
+        && let Err(error) = platform::set_disk_class(class)
+    {
+        output.warn(&format!("cannot set IONice: {error}"));
+    }
+}
+
+/// The current moment in the machine's zone.
+pub fn now(context: &Context) -> Zoned {
+    Zoned::now().with_time_zone(context.zone.clone())
+}
+
+/// The program itself, for those that are to start it.
+pub fn program() -> Result<PathBuf, jobs::Error> {
+    env::current_exe().map_err(|source| jobs::Error::Io {
+        action: "find",
+        path: "the program itself".into(),
+        source,
     })
 }
 

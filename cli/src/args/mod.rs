@@ -7,6 +7,7 @@ mod values;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use jobs::EngineName;
@@ -17,13 +18,15 @@ pub use repository::{Filter, Opening, RepoArgs};
 pub use values::absolute;
 
 /// The programs of NethServer that this one answers to when it is called by their name.
-const PROGRAMS: [&str; 6] = [
+const PROGRAMS: [&str; 8] = [
     "backup-data",
+    "backup-data-wrapper",
     "backup-data-list",
     "restore-data",
     "restore-file",
     "db",
     "config",
+    "signal-event",
 ];
 
 /// Called by one of those names, the program is that command.
@@ -148,6 +151,25 @@ pub enum Command {
         #[command(flatten)]
         name: NameArg,
     },
+    /// Run a configured backup as cron does: nothing is printed, and whatever goes wrong is in its log
+    #[command(after_help = "Examples:\n  backup-data-wrapper nightly")]
+    BackupDataWrapper {
+        /// The configured backup
+        name: String,
+    },
+    /// Show when backups run, tell cron or systemd, or make up for what was missed
+    #[command(
+        after_help = "Examples:\n  holdfast schedule\n  holdfast schedule write\n  holdfast schedule catch-up --dry-run"
+    )]
+    Schedule {
+        #[command(subcommand)]
+        command: Option<ScheduleCommand>,
+    },
+    /// Run the actions of an event one after the other, as NethServer's command does
+    #[command(
+        after_help = "Examples:\n  signal-event pre-backup-data nightly\n  signal-event nethserver-backup-data-save nightly /root/password\n  signal-event -j nethserver-backup-data-save"
+    )]
+    SignalEvent(SignalEventArgs),
     /// List the files of a configured backup's latest snapshot, as NethServer's command does
     #[command(after_help = "Examples:\n  backup-data-list -b nightly\n  backup-data-list -f -b nightly")]
     BackupDataList {
@@ -187,6 +209,36 @@ pub struct NameArg {
     /// The configured backup
     #[arg(short = 'b', long = "backup", value_name = "NAME")]
     pub name: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ScheduleCommand {
+    /// Tell cron, or systemd, when to start which backup
+    Write,
+    /// Run each backup that was due and did not run, because the machine was off
+    CatchUp {
+        /// Only say what would be run
+        #[arg(short = 'n', long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct SignalEventArgs {
+    /// Print what happens as JSON lines (the same as --json)
+    #[arg(short = 'j')]
+    pub lines: bool,
+    /// How long an action may take, such as 10m or 4h
+    #[arg(long, value_name = "TIME", value_parser = values::wait)]
+    pub timeout: Option<Duration>,
+    /// The event, and what its actions are called with
+    #[arg(
+        value_name = "EVENT",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub words: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

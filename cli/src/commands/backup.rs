@@ -2,14 +2,16 @@ use std::fs;
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
 
-use jobs::{Access, JobName, Plan, QuickBackup, QuickReport, RunOptions, Status, Which, text};
+use engine_api::{Event, Progress};
+use jobs::{Access, JobName, Plan, QuickBackup, QuickReport, RunOptions, Status, Step, Watcher, Which, catalog, text};
 use serde::Serialize;
 
 use super::{App, Outcome};
 use crate::args::BackupArgs;
-use crate::exit;
 use crate::json::ResultLine;
 use crate::progress::steps::{self, Saved};
+use crate::signals::Interrupt;
+use crate::{exit, machine};
 
 pub fn run(app: &App, args: &BackupArgs) -> Outcome {
     let access = args.access()?;
@@ -42,6 +44,7 @@ fn estimates(app: &App) -> bool {
 
 fn execute(app: &App, name: &JobName, options: RunOptions, command: &str) -> Outcome {
     let plan = Plan::make(&app.context, name, options)?;
+    machine::step_back(&app.output, plan.job().conduct.priority);
     let listener = app.listener();
     let report = plan.execute(&listener);
     drop(listener);
@@ -50,6 +53,40 @@ fn execute(app: &App, name: &JobName, options: RunOptions, command: &str) -> Out
         Some(_) => Ok(report.status),
         None => Ok(steps::result(&app.output, command, &report)),
     }
+}
+
+/// A configured backup with nobody there: it speaks by its log only, unless it has none.
+pub fn run_unattended(app: &App, name: &str) -> Outcome {
+    let name = JobName::new(name)?;
+    if let Ok(job) = catalog::job(&app.context, &name) {
+        machine::step_back(&app.output, job.conduct.priority);
+    }
+    let report = jobs::unattended(&app.context, &name, RunOptions::of(name.clone()), &Unseen::of(app));
+    if let (None, Some(error)) = (&report.log, &report.error) {
+        exit::report(&app.output, error);
+    }
+    Ok(report.status)
+}
+
+/// Listens for the wish to stop, and shows nothing.
+pub struct Unseen(Interrupt);
+
+impl Unseen {
+    pub fn of(app: &App) -> Self {
+        Self(app.interrupt.clone())
+    }
+}
+
+impl Progress for Unseen {
+    fn event(&self, _: Event<'_>) {}
+
+    fn cancelled(&self) -> bool {
+        self.0.is_set()
+    }
+}
+
+impl Watcher for Unseen {
+    fn step(&self, _: &Step<'_>) {}
 }
 
 fn quick(app: &App, args: &BackupArgs, access: Access) -> Outcome {

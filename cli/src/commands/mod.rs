@@ -3,12 +3,14 @@
 mod backup;
 mod contents;
 mod db;
+mod events;
 mod forget;
 mod jobs_of_machine;
 mod keys;
 mod maintenance;
 mod nethserver;
 mod restore;
+mod schedule;
 mod snapshots;
 
 use std::ffi::OsString;
@@ -52,7 +54,14 @@ pub fn run(words: &[OsString]) -> ExitCode {
 }
 
 fn program_name(words: &[OsString]) -> &str {
-    let compatible = ["backup-data", "backup-data-list", "restore-data", "restore-file"];
+    let compatible = [
+        "backup-data",
+        "backup-data-wrapper",
+        "backup-data-list",
+        "restore-data",
+        "restore-file",
+        "signal-event",
+    ];
     let command = words.get(1).and_then(|word| word.to_str());
     command.filter(|name| compatible.contains(name)).unwrap_or("holdfast")
 }
@@ -75,7 +84,8 @@ fn start(cli: Cli, program: &str) -> ExitCode {
         verbose: cli.global.verbose,
     };
     let content = matches!(cli.command, Command::Cat(_));
-    let output = Arc::new(Output::new(program, cli.global.json, content, verbosity));
+    let lines = matches!(&cli.command, Command::SignalEvent(args) if args.lines);
+    let output = Arc::new(Output::new(program, cli.global.json || lines, content, verbosity));
     let interrupt = Interrupt::listen();
     let outcome = machine::context().map_err(Into::into).and_then(|context| {
         let app = App {
@@ -159,6 +169,9 @@ impl App {
             Command::Init { repository } => maintenance::init(self, &repository),
             Command::Job(command) => jobs_of_machine::run(self, command),
             Command::BackupData { name } => backup::run_job(self, &name.name, "backup-data"),
+            Command::BackupDataWrapper { name } => backup::run_unattended(self, &name),
+            Command::Schedule { command } => schedule::run(self, command),
+            Command::SignalEvent(args) => events::run(self, args),
             Command::BackupDataList { name, files } => nethserver::list(self, &name.name, files),
             Command::RestoreData { name } => nethserver::restore_data(self, &name.name),
             Command::RestoreFile(args) => nethserver::restore_file(self, args),

@@ -1,7 +1,8 @@
 //! The steps of a job's run, as lines or JSON.
 
 use engine_api::{BackupReport, PruneReport};
-use jobs::{RunReport, Site, Status, Step};
+use jobs::events::Note;
+use jobs::{ActionReport, HookNote, RunReport, Site, Status, Step};
 use serde::Serialize;
 
 use crate::json::ResultLine;
@@ -10,12 +11,57 @@ use crate::output::Output;
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum StepLine<'a> {
-    Started { backup: &'a str, time: String },
+    Action {
+        event: &'a str,
+        #[serde(flatten)]
+        action: ActionLine<'a>,
+    },
+    Hook(ActionLine<'a>),
+    Output {
+        action: &'a str,
+        line: &'a str,
+    },
+    Notice {
+        message: String,
+    },
+    Started {
+        backup: &'a str,
+        time: String,
+    },
     RepositoryCreated(Created),
     Saved(Saved<'a>),
-    Expired { removed: usize, kept: usize },
+    Expired {
+        removed: usize,
+        kept: usize,
+    },
     Pruned(&'a PruneReport),
-    Usage { total: u64, used: u64, available: u64 },
+    Usage {
+        total: u64,
+        used: u64,
+        available: u64,
+    },
+}
+
+/// What became of an action or a hook.
+#[derive(Serialize)]
+struct ActionLine<'a> {
+    name: &'a str,
+    path: String,
+    exit: i32,
+    failure: Option<String>,
+    seconds: f64,
+}
+
+impl<'a> From<&'a ActionReport> for ActionLine<'a> {
+    fn from(report: &'a ActionReport) -> Self {
+        Self {
+            name: &report.name,
+            path: report.path.display().to_string(),
+            exit: report.ending.code(),
+            failure: (!report.ending.success()).then(|| report.ending.to_string()),
+            seconds: report.elapsed.as_secs_f64(),
+        }
+    }
 }
 
 /// Where a new repository and its password are.
@@ -88,6 +134,21 @@ pub(super) fn tell(output: &Output, step: &Step<'_>) {
             backup: name.as_str(),
             time: at.timestamp().to_string(),
         }),
+        Step::Waiting { .. } => output.event(&StepLine::Notice {
+            message: step.lines().join(" "),
+        }),
+        Step::Event {
+            note: Note::Done { event, report, .. },
+        } => output.event(&StepLine::Action {
+            event,
+            action: (*report).into(),
+        }),
+        Step::Event {
+            note: Note::Line { action, text, .. },
+        } => output.event(&StepLine::Output { action, line: text }),
+        Step::Hook {
+            hook: HookNote::Done(report),
+        } => output.event(&StepLine::Hook((*report).into())),
         Step::NewRepository { site } => created(output, site),
         Step::Saved { report, dry_run } => output.event(&StepLine::Saved(saved(report, *dry_run))),
         Step::Expired { report, .. } => output.event(&StepLine::Expired {

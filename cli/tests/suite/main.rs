@@ -15,4 +15,8 @@ mod machine;
 #[cfg(test)]
 mod quick;
 #[cfg(test)]
+mod run;
+#[cfg(test)]
+mod schedule;
+#[cfg(test)]
 mod signals;

@@ -6,6 +6,7 @@ mod engines;
 mod faults;
 mod files;
 mod login;
+mod saved;
 
 /// A file that nobody lists is a suite that nobody runs.
 #[test]

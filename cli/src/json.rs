@@ -17,14 +17,15 @@ pub struct JsonPath {
 
 impl From<&Path> for JsonPath {
     fn from(path: &Path) -> Self {
-        Self {
-            path: path.to_string_lossy().into_owned(),
-            path_base64: path
-                .to_str()
-                .is_none()
-                .then(|| BASE64.encode(path.as_os_str().as_encoded_bytes())),
-        }
+        let (path, path_base64) = path_parts(path);
+        Self { path, path_base64 }
     }
+}
+
+/// A path as text, and its bytes when it is no UTF-8.
+pub fn path_parts(path: &Path) -> (String, Option<String>) {
+    let bytes = || BASE64.encode(path.as_os_str().as_encoded_bytes());
+    (path.to_string_lossy().into_owned(), path.to_str().is_none().then(bytes))
 }
 
 /// A moment as RFC 3339 has it, in UTC.

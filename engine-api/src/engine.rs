@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::{
-    BackupReport, BackupRequest, CheckReport, CheckRequest, DiffEntry, Entry, FindRequest, ForgetReport, ForgetRequest,
-    Found, Progress, PruneReport, PruneRequest, RepairReport, RepairRequest, RestoreReport, RestoreRequest, Result,
-    Snapshot, SnapshotFilter, SnapshotId, SnapshotRef,
+    BackupReport, BackupRequest, CheckReport, CheckRequest, CompareReport, CompareRequest, DiffEntry, Entry,
+    FindRequest, ForgetReport, ForgetRequest, Found, Progress, PruneReport, PruneRequest, RepairReport, RepairRequest,
+    RestoreReport, RestoreRequest, Result, Snapshot, SnapshotFilter, SnapshotId, SnapshotRef, Version,
 };
 
 /// How an engine stores what it saves.
@@ -95,6 +95,26 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// When it could not begin or go on.
     fn restore(&self, request: &RestoreRequest, progress: &dyn Progress) -> Result<RestoreReport>;
+
+    /// Reads every file of a snapshot, or of a part of it, where it lies now, and compares its content with what was saved.
+    /// Nothing is written.
+    ///
+    /// # Errors
+    /// When it could not begin or go on, or a path is not in the snapshot.
+    fn compare(&self, request: &CompareRequest, progress: &dyn Progress) -> Result<CompareReport>;
+
+    /// Hands the state of one path in every snapshot of the filter to `each`, oldest first, until it breaks. What cannot
+    /// be read is told to `progress` as a problem and passed over.
+    ///
+    /// # Errors
+    /// When the snapshots could not be listed.
+    fn versions(
+        &self,
+        path: &Path,
+        filter: &SnapshotFilter,
+        progress: &dyn Progress,
+        each: &mut dyn FnMut(Version) -> ControlFlow<()>,
+    ) -> Result<()>;
 
     /// Drops snapshots by a policy or by name; their data stays until [`Engine::prune`].
     ///

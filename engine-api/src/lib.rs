@@ -23,13 +23,14 @@ pub use error::{Error, ErrorKind, Failure, Result};
 pub use files::{FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, StoredFile};
 pub use progress::{Change, Event, Phase, Problem, Problems, Progress, Silent};
 pub use report::{
-    BackupReport, CheckReport, Counts, Finding, ForgetReport, PruneReport, RepairReport, RestoreReport, Severity,
+    BackupReport, CheckReport, CompareReport, Counts, Finding, ForgetReport, PruneReport, RepairReport, RestoreReport,
+    Severity,
 };
 pub use request::{
-    BackupRequest, CheckRequest, DiffEntry, DiffKind, FindRequest, ForgetRequest, Found, Overwrite, PruneRequest,
-    ReadData, RepairRequest, RestoreRequest, Selection,
+    BackupRequest, CheckRequest, CompareRequest, DiffEntry, DiffKind, FindRequest, ForgetRequest, Found, Overwrite,
+    PruneRequest, ReadData, RepairRequest, RestoreRequest, Selection,
 };
-pub use snapshot::{Snapshot, SnapshotFilter, SnapshotId, SnapshotRef};
+pub use snapshot::{Snapshot, SnapshotFilter, SnapshotId, SnapshotRef, Version};
 pub use store::{
     BlobStore, Body, Capabilities, Cause, Destination, Key, KeyError, ObjectMeta, PutMode, Space, StoreError,
     StoreErrorKind,

@@ -73,6 +73,16 @@ pub struct RestoreReport {
     pub duration: Duration,
 }
 
+/// What a comparison found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CompareReport {
+    /// Files whose content is what was saved.
+    pub same: u64,
+    /// Files whose content is another or could not be compared, those that are not there included.
+    pub problems: Problems,
+}
+
 /// What was forgotten.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -68,12 +68,25 @@ pub struct RestoreRequest {
     pub overwrite: Overwrite,
     /// Remove what the snapshot has not, below the restored folders.
     pub delete_extra: bool,
+    /// Take owners by their number; otherwise by name, and by number where this system has not that name.
+    pub numeric_owners: bool,
     /// Write runs of zeros as holes.
     pub sparse: bool,
     /// Read everything again afterwards and compare.
     pub verify: bool,
     /// Do everything but write.
     pub dry_run: bool,
+}
+
+/// A comparison of a snapshot's files with those that lie somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompareRequest {
+    /// Which state.
+    pub snapshot: SnapshotId,
+    /// Absolute paths in the snapshot, each with all below it; empty means everything.
+    pub paths: Vec<PathBuf>,
+    /// The folder under which the absolute paths are; `/` is where they came from.
+    pub target: PathBuf,
 }
 
 /// Snapshots to forget.

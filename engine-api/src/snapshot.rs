@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::Timestamp;
+use crate::{Entry, Timestamp};
 
 /// The engine's own name for a snapshot: restic's hexadecimal id, duplicity's set time, rsync's folder name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -43,6 +43,18 @@ pub struct Snapshot {
     pub bytes_added: Option<u64>,
     /// What kind of snapshot it is, where the engine makes several: `full` or `increment`.
     pub detail: Option<String>,
+}
+
+/// The state of one path in a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// In which snapshot.
+    pub snapshot: Snapshot,
+    /// What was there; `None` when nothing was.
+    pub entry: Option<Entry>,
+    /// Stands for the content: two versions in one repository that have the same have the same content. `None` where the
+    /// engine cannot tell without reading it.
+    pub content: Option<Vec<u8>>,
 }
 
 /// How a user names one snapshot.

@@ -4,12 +4,15 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use engine_api::{
-    BackupReport, BackupRequest, CheckReport, CheckRequest, Description, DiffEntry, Engine, EngineKind, Entry,
-    FileContent, FindRequest, ForgetReport, ForgetRequest, Found, Progress, PruneReport, PruneRequest, RepairReport,
-    RepairRequest, RestoreReport, RestoreRequest, Result, Snapshot, SnapshotFilter, SnapshotId, SnapshotRef,
+    BackupReport, BackupRequest, CheckReport, CheckRequest, CompareReport, CompareRequest, Description, DiffEntry,
+    Engine, EngineKind, Entry, FileContent, FindRequest, ForgetReport, ForgetRequest, Found, Progress, PruneReport,
+    PruneRequest, RepairReport, RepairRequest, RestoreReport, RestoreRequest, Result, Snapshot, SnapshotFilter,
+    SnapshotId, SnapshotRef, Version,
 };
 
-use crate::{DuplicityEngine, backup, check, content, diff, entries, find, forget, prune, repair, restore, snapshots};
+use crate::{
+    DuplicityEngine, backup, check, content, diff, entries, find, forget, prune, repair, restore, snapshots, versions,
+};
 
 /// What this engine is.
 const DESCRIPTION: Description = Description {
@@ -54,6 +57,20 @@ impl Engine for DuplicityEngine {
 
     fn restore(&self, request: &RestoreRequest, progress: &dyn Progress) -> Result<RestoreReport> {
         Ok(restore::run(self, request, progress)?)
+    }
+
+    fn compare(&self, request: &CompareRequest, progress: &dyn Progress) -> Result<CompareReport> {
+        Ok(restore::compare(self, request, progress)?)
+    }
+
+    fn versions(
+        &self,
+        path: &Path,
+        filter: &SnapshotFilter,
+        progress: &dyn Progress,
+        each: &mut dyn FnMut(Version) -> ControlFlow<()>,
+    ) -> Result<()> {
+        Ok(versions::run(self, path, filter, progress, each)?)
     }
 
     fn forget(&self, request: &ForgetRequest, progress: &dyn Progress) -> Result<ForgetReport> {

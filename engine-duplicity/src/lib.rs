@@ -37,6 +37,7 @@ mod tar;
 #[cfg(test)]
 mod testing;
 mod verify;
+mod versions;
 
 pub use container::{Cipher, Seal};
 #[cfg(feature = "openpgp")]

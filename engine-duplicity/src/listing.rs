@@ -15,6 +15,7 @@ use crate::format::{Container, Extras, FileKind, FileName, TreePath};
 use crate::manifests::content;
 use crate::meta::metadata;
 use crate::sigtar::{Old, State};
+use crate::source::PartKind;
 
 /// Bytes of a signature that are compared at the most.
 const MOST: u64 = 64 << 20;
@@ -40,6 +41,14 @@ impl Listed {
     }
 }
 
+/// What the signature files say of a path.
+pub(crate) enum Said {
+    /// It is gone.
+    Gone(TreePath),
+    /// It is there.
+    There(Listed),
+}
+
 impl<'e> Listing<'e> {
     /// Of the sets, oldest first: their signature files from the archive folder, or where they lack there, from the
     /// storage.
@@ -59,6 +68,28 @@ impl<'e> Listing<'e> {
         }))
     }
 
+    /// The next path that anything is said of.
+    pub(crate) fn next_said(&mut self) -> Result<Option<Said>> {
+        Ok(self.state.next_of_any()?.map(|(old, kind)| match kind {
+            PartKind::Deleted => Said::Gone(old.path),
+            _ => Said::There(Listed {
+                path: old.path.clone(),
+                extras: Extras::read(&old.header.private),
+                old,
+            }),
+        }))
+    }
+
+    /// The metadata of the entry that came last, and its signature.
+    pub(crate) fn metadata_and_signature(&mut self, listed: &Listed) -> Result<(Metadata, Vec<u8>)> {
+        let signature = self.signature(listed)?;
+        let size = match listed.extras.size {
+            None if listed.is_file() => Some(rounded_size(&signature, listed.old.header.size)),
+            size => size,
+        };
+        Ok((metadata(&listed.old.header, &listed.extras, size), signature))
+    }
+
     /// The metadata of the entry that came last. A file's length, where no record has it, is rounded up to the blocks of
     /// its signature: the format does not keep it.
     pub(crate) fn metadata(&mut self, listed: &Listed) -> Result<Metadata> {
@@ -71,19 +102,24 @@ impl<'e> Listing<'e> {
 
     fn rounded_size(&mut self, listed: &Listed) -> Result<u64> {
         let head = self.state.signature(&listed.old, Layout::HEADER_LEN as u64)?;
-        let word = |at: usize| {
-            let bytes = head.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-            u64::from(bytes.map_or(0, u32::from_be_bytes))
-        };
-        let sums = listed.old.header.size.saturating_sub(Layout::HEADER_LEN as u64);
-        let blocks = sums.checked_div(4 + word(8)).unwrap_or(0);
-        Ok(blocks.saturating_mul(word(4)))
+        Ok(rounded_size(&head, listed.old.header.size))
     }
 
     /// The signature of the entry that came last; what is read is not there a second time.
     pub(crate) fn signature(&mut self, listed: &Listed) -> Result<Vec<u8>> {
         self.state.signature(&listed.old, MOST)
     }
+}
+
+/// The length of a file by the head of its signature, of which this is the length, up to whole blocks.
+fn rounded_size(head: &[u8], signature: u64) -> u64 {
+    let word = |at: usize| {
+        let bytes = head.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        u64::from(bytes.map_or(0, u32::from_be_bytes))
+    };
+    let sums = signature.saturating_sub(Layout::HEADER_LEN as u64);
+    let blocks = sums.checked_div(4 + word(8)).unwrap_or(0);
+    blocks.saturating_mul(word(4))
 }
 
 /// The set's signatures, out of their container.

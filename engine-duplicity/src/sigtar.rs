@@ -112,7 +112,7 @@ impl<'a> State<'a> {
     }
 
     /// The next path that is named, and what is said of it.
-    fn next_of_any(&mut self) -> Result<Option<(Old, PartKind)>> {
+    pub fn next_of_any(&mut self) -> Result<Option<(Old, PartKind)>> {
         for index in std::mem::take(&mut self.behind) {
             if let Some(source) = self.sources.get_mut(index)
                 && let Some(path) = source.advance()?

@@ -147,7 +147,7 @@ fn refuse_overlap(collection: &Collection, chosen: &Chain, time: SetTime) -> Res
     }
 }
 
-fn found(engine: &DuplicityEngine, chain: &Chain, set: &Set) -> Result<Found> {
+pub(crate) fn found(engine: &DuplicityEngine, chain: &Chain, set: &Set) -> Result<Found> {
     let manifest = manifests::load(engine, set)?;
     Ok(Found {
         sets: chain.until(set.id.end()).to_vec(),

@@ -245,6 +245,7 @@ impl Bench {
             target: target.clone(),
             overwrite: Overwrite::Always,
             delete_extra: false,
+            numeric_owners: false,
             sparse: false,
             verify: false,
             dry_run: false,

@@ -34,6 +34,7 @@ mod snapshots;
 #[cfg(test)]
 mod testing;
 mod trees;
+mod versions;
 
 pub use crypto::Password;
 pub use engine::ResticEngine;

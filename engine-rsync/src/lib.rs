@@ -32,6 +32,7 @@ mod testing;
 mod tests;
 mod time;
 mod tree;
+mod versions;
 
 pub use engine::{Marker, RsyncEngine, Settings};
 pub use error::{Error, Result};

@@ -78,6 +78,7 @@ impl Model {
             target: target.to_owned(),
             overwrite: Overwrite::default(),
             delete_extra: false,
+            numeric_owners: false,
             sparse: false,
             verify: true,
             dry_run: false,

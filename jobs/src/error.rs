@@ -221,6 +221,29 @@ pub enum Error {
     /// A restore without saying what.
     #[error("no path was named")]
     NoPaths,
+    /// A restore beside the originals without saying of what, or of the topmost folder.
+    #[error("nothing was named that could have another name")]
+    NothingBeside,
+    /// A way to the target over a symbolic link that another user can change.
+    #[error("{} is a symbolic link of another user", link.display())]
+    ForeignLink {
+        /// The link.
+        link: PathBuf,
+    },
+    /// Somebody wanted it to stop.
+    #[error("stopped")]
+    Stopped,
+    /// A path that no snapshot has.
+    #[error("{} is in no snapshot of {}", path.display(), where_looked)]
+    InNoSnapshot {
+        /// The path.
+        path: PathBuf,
+        /// Where it was looked for.
+        where_looked: String,
+    },
+    /// A question to all backups where none is configured.
+    #[error("there is no configured backup to look into")]
+    NoBackups,
     /// No place for Holdfast's own files.
     #[error("cannot tell where configuration and secrets belong: {reason}")]
     NoHome {
@@ -258,6 +281,7 @@ impl Failure for Error {
             Self::Interrupted => ErrorKind::Interrupted,
             Self::NoRepository { .. } | Self::RepositoryGone { .. } => ErrorKind::NoRepository,
             Self::ForeignRepository { .. } => ErrorKind::WrongPassword,
+            Self::Stopped => ErrorKind::Interrupted,
             _ => ErrorKind::Usage,
         }
     }
@@ -314,6 +338,12 @@ impl Failure for Error {
             ),
             Self::TooEarly { oldest, .. } => format!("the oldest is of {}", oldest.as_ref()?),
             Self::NoPaths => "name the files and folders to restore, or say --all".to_owned(),
+            Self::NothingBeside => "name the files and folders to restore".to_owned(),
+            Self::ForeignLink { .. } => "restore under a folder of your own with --target".to_owned(),
+            Self::InNoSnapshot { .. } => {
+                "write the whole path as it was saved; `holdfast find` looks for a name".to_owned()
+            }
+            Self::NoBackups => "name a repository with --repo, or add a backup with `holdfast job add`".to_owned(),
             _ => return None,
         };
         Some(hint)

@@ -26,6 +26,7 @@
 //! ```
 
 mod actions;
+pub mod ask;
 mod atomic;
 pub mod catalog;
 mod context;
@@ -66,7 +67,7 @@ pub use record::{
     Certificate, Conduct, EngineName, IoPriority, Job, Place, PlaceKind, Priority, Prune, RecordError, Retention, Sets,
     Strategy, Timetable,
 };
-pub use restore::Restore;
+pub use restore::{Placed, Restore, Restored};
 pub use run::steps::new_repository as new_repository_lines;
 pub use run::{DiskUsage, Plan, RunOptions, RunReport, Step, Watcher, Work, unattended};
 pub use secrets::Secret;

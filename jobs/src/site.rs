@@ -191,6 +191,11 @@ impl Site {
         })
     }
 
+    /// Which repository it is, as it was asked for.
+    pub(crate) const fn which(&self) -> &Which {
+        &self.access.which
+    }
+
     /// The folder of this machine below which the repository is, where it is in one: mounted ones too.
     #[must_use]
     pub fn folder(&self) -> Option<&Path> {

@@ -174,6 +174,7 @@ pub fn restore_to(snapshot: SnapshotRef, target: &Path) -> RestoreRequest {
         target: target.to_owned(),
         overwrite: Overwrite::default(),
         delete_extra: false,
+        numeric_owners: false,
         sparse: true,
         verify: false,
         dry_run: false,

@@ -140,6 +140,7 @@ pub fn restore_to(snapshot: &SnapshotId, target: &Path) -> RestoreRequest {
         target: target.to_owned(),
         overwrite: Overwrite::default(),
         delete_extra: false,
+        numeric_owners: false,
         sparse: false,
         verify: true,
         dry_run: false,

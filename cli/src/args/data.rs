@@ -20,6 +20,7 @@ pub const RESTORE_EXAMPLES: &str = "\
 Examples:
   holdfast restore -b nightly --target /tmp/restored
   holdfast restore -b nightly --in-place /home/ann/letter.txt
+  holdfast restore -b nightly --beside /home/ann/letter.txt   (as letter.txt_2021-03-05, and nothing is replaced)
   holdfast restore --repo /mnt/disk/backup 1a2b3c4d --target /tmp/restored /etc /home/ann
   holdfast restore -b nightly 15D --target /tmp/restored   (as it was fifteen days ago)
 
@@ -30,11 +31,6 @@ pub const LS_EXAMPLES: &str = "\
 Examples:
   holdfast ls -b nightly
   holdfast ls -b nightly -l 2021-03-05 /home/ann";
-
-pub const FIND_EXAMPLES: &str = "\
-Examples:
-  holdfast find -b nightly letter.txt
-  holdfast find -b nightly --ignore-case '*.ODT' '/home/ann/**/draft*'";
 
 pub const DIFF_EXAMPLES: &str = "\
 Examples:
@@ -52,7 +48,8 @@ Examples:
 pub const RESTORE_FILE_EXAMPLES: &str = "\
 Examples:
   restore-file -b nightly / /home/ann/letter.txt
-  restore-file -t 15D -b nightly /tmp/restored /home/ann /etc/fstab";
+  restore-file -t 15D -b nightly /tmp/restored /home/ann /etc/fstab
+  restore-file --beside -b nightly / /home/ann/letter.txt   (as letter.txt_2021-03-05)";
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).args(["backup", "to"]))]
@@ -120,7 +117,7 @@ impl BackupArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("where").required(true).args(["target", "in_place"]))]
+#[command(group = ArgGroup::new("where").required(true).args(["target", "in_place", "beside"]))]
 pub struct RestoreArgs {
     #[command(flatten)]
     pub repository: RepoArgs,
@@ -133,12 +130,18 @@ pub struct RestoreArgs {
     /// Restore where it came from
     #[arg(long)]
     pub in_place: bool,
+    /// Restore each path where it came from, under its name with the day of the snapshot; nothing is replaced
+    #[arg(long, conflicts_with_all = ["overwrite", "delete"])]
+    pub beside: bool,
     /// What to do with files that are there
     #[arg(long, value_enum, default_value = "if-changed")]
     pub overwrite: OverwriteArg,
     /// Remove what the snapshot has not, below the restored folders
     #[arg(long)]
     pub delete: bool,
+    /// Take owners by their number, not by their name
+    #[arg(long)]
+    pub numeric_owners: bool,
     /// Write zeros instead of holes
     #[arg(long)]
     pub no_sparse: bool,
@@ -222,23 +225,6 @@ pub struct LsArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct FindArgs {
-    #[command(flatten)]
-    pub repository: RepoArgs,
-    /// Names or patterns; one that begins with `/` is a whole path
-    #[arg(value_name = "PATTERN", required = true)]
-    pub patterns: Vec<OsString>,
-    /// Take capital and small letters as the same
-    #[arg(short, long)]
-    pub ignore_case: bool,
-    /// Show modes, owners, sizes and times
-    #[arg(short, long)]
-    pub long: bool,
-    #[command(flatten)]
-    pub filter: Filter,
-}
-
-#[derive(Debug, Args)]
 pub struct DiffArgs {
     #[command(flatten)]
     pub repository: RepoArgs,
@@ -281,6 +267,15 @@ pub struct RestoreFileArgs {
     /// Restore everything
     #[arg(long, conflicts_with = "paths")]
     pub all: bool,
+    /// Put each path beside what is there, under its name with the day of the snapshot; nothing is replaced
+    #[arg(long, conflicts_with = "all")]
+    pub beside: bool,
+    /// Take owners by their number, not by their name
+    #[arg(long)]
+    pub numeric_owners: bool,
+    /// Read everything again afterwards and compare
+    #[arg(long)]
+    pub verify: bool,
 }
 
 #[cfg(test)]

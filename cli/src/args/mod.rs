@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+mod ask;
 mod data;
 mod keep;
 mod repository;
@@ -12,7 +13,8 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use jobs::EngineName;
 
-pub use data::{BackupArgs, CatArgs, DiffArgs, FindArgs, LsArgs, RestoreArgs, RestoreFileArgs, Selected};
+pub use ask::{DuArgs, FindArgs, HistoryArgs, VerifyArgs};
+pub use data::{BackupArgs, CatArgs, DiffArgs, LsArgs, RestoreArgs, RestoreFileArgs, Selected};
 pub use keep::ForgetArgs;
 pub use repository::{Filter, Opening, RepoArgs};
 pub use values::absolute;
@@ -97,9 +99,18 @@ pub enum Command {
     /// List what is in a snapshot
     #[command(after_help = data::LS_EXAMPLES)]
     Ls(LsArgs),
-    /// Look for names in all snapshots
-    #[command(after_help = data::FIND_EXAMPLES)]
+    /// Look for names in the snapshots of all backups, or of one
+    #[command(after_help = ask::FIND_EXAMPLES)]
     Find(FindArgs),
+    /// List the versions of one file or folder in all backups, or in one
+    #[command(after_help = ask::HISTORY_EXAMPLES)]
+    History(HistoryArgs),
+    /// Show how much of a snapshot is in which folder
+    #[command(after_help = ask::DU_EXAMPLES)]
+    Du(DuArgs),
+    /// Compare a snapshot with what is there now
+    #[command(after_help = ask::VERIFY_EXAMPLES)]
+    Verify(VerifyArgs),
     /// Show what differs between two snapshots
     #[command(after_help = data::DIFF_EXAMPLES)]
     Diff(DiffArgs),

@@ -21,6 +21,43 @@ pub struct RepoArgs {
     pub opening: Opening,
 }
 
+/// One repository, or those of all configured backups.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").args(["backup", "repo"]))]
+pub struct AnyRepoArgs {
+    /// Only the repository of this configured backup
+    #[arg(short, long, value_name = "NAME")]
+    pub backup: Option<String>,
+    /// The repository in this folder, instead of those of the configured backups
+    #[arg(short, long, value_name = "FOLDER")]
+    pub repo: Option<PathBuf>,
+    #[command(flatten)]
+    pub opening: Opening,
+}
+
+impl AnyRepoArgs {
+    /// # Errors
+    /// When the name cannot be a job's, there is no job, or one password is given for all.
+    pub fn sources(&self, context: &jobs::Context) -> jobs::Result<jobs::ask::Sources> {
+        let one = self.is_one();
+        let folder = if one { self.repo.clone() } else { Some(PathBuf::new()) };
+        let access = access(self.backup.as_deref(), folder.as_ref(), &self.opening)?;
+        if one {
+            return Ok(jobs::ask::Sources::one(access));
+        }
+        if access.password_file.is_some() || access.engine.is_some() {
+            let text = "--password-file and --engine are for one repository: name it with -b or --repo";
+            return Err(jobs::Error::Usage(text.to_owned()));
+        }
+        jobs::ask::Sources::all(context, &access)
+    }
+
+    /// Whether one repository was named.
+    pub const fn is_one(&self) -> bool {
+        self.backup.is_some() || self.repo.is_some()
+    }
+}
+
 /// How a repository is opened.
 #[derive(Debug, Default, Args)]
 pub struct Opening {

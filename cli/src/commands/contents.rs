@@ -1,17 +1,16 @@
-//! What is in snapshots: ls, find, diff, cat.
+//! What is in snapshots: ls, diff, cat.
 
-use std::ffi::OsString;
 use std::io::Read;
 use std::ops::ControlFlow;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 
-use engine_api::{DiffEntry, DiffKind, Entry, EntryKind, Event, FindRequest, Phase, Progress};
+use engine_api::{DiffEntry, DiffKind, Entry, EntryKind, Event, Phase, Progress};
 use jiff::tz::TimeZone;
 use jobs::{Error, Status, text};
 use serde::Serialize;
 
 use super::{App, Outcome};
-use crate::args::{CatArgs, DiffArgs, FindArgs, LsArgs, Selected};
+use crate::args::{CatArgs, DiffArgs, LsArgs, Selected};
 use crate::json::{self, Nothing};
 
 #[derive(Serialize)]
@@ -29,7 +28,7 @@ pub fn ls(app: &App, args: &LsArgs) -> Outcome {
     let mut entries = 0;
     let mut each = |entry: Entry| {
         entries += 1;
-        show(app, &entry, args, None)?;
+        show(app, &entry, args)?;
         app.go_on()
     };
     if selected.paths.is_empty() {
@@ -48,9 +47,9 @@ pub fn ls(app: &App, args: &LsArgs) -> Outcome {
     )
 }
 
-fn show(app: &App, entry: &Entry, args: &LsArgs, snapshot: Option<&str>) -> ControlFlow<()> {
+fn show(app: &App, entry: &Entry, args: &LsArgs) -> ControlFlow<()> {
     if app.output.is_json() {
-        return app.output.item(&json::entry("entry", entry, snapshot));
+        return app.output.item(&json::entry("entry", entry, None));
     }
     let name = entry.path.as_os_str().as_bytes();
     if args.null {
@@ -66,7 +65,7 @@ fn show(app: &App, entry: &Entry, args: &LsArgs, snapshot: Option<&str>) -> Cont
 }
 
 /// Mode, owner, size and time, as `ls -l` has them, with a blank at the end.
-fn long(entry: &Entry, zone: &TimeZone) -> String {
+pub fn long(entry: &Entry, zone: &TimeZone) -> String {
     let metadata = &entry.metadata;
     let owner = |name: &Option<std::sync::Arc<str>>, id: u32| {
         name.as_ref().map_or_else(|| id.to_string(), |name| text::clean(name))
@@ -109,45 +108,6 @@ fn mode(kind: EntryKind, mode: u32) -> String {
         });
     }
     text
-}
-
-#[derive(Serialize)]
-struct Matches {
-    found: u64,
-}
-
-pub fn find(app: &App, args: FindArgs) -> Outcome {
-    let (repository, filter) = app.open(&args.repository.access()?, &args.filter)?;
-    let patterns = args.patterns.into_iter().map(OsString::into_vec).collect();
-    let request = FindRequest {
-        filter,
-        patterns,
-        ignore_case: args.ignore_case,
-    };
-    let mut found = 0;
-    let mut last = None;
-    repository.engine().find(&request, &mut |hit| {
-        found += 1;
-        if app.output.is_json() {
-            app.output
-                .item(&json::entry("found", &hit.entry, Some(&hit.snapshot.0)))?;
-            return app.go_on();
-        }
-        let short = text::short_id(&hit.snapshot.0);
-        if args.long {
-            app.output.name(
-                &format!("{short} {}", long(&hit.entry, &app.context.zone)),
-                hit.entry.path.as_os_str().as_bytes(),
-            )?;
-        } else {
-            app.output
-                .name(&format!("{short} "), hit.entry.path.as_os_str().as_bytes())?;
-        }
-        last = Some(hit.snapshot);
-        app.go_on()
-    })?;
-    app.output.line(&format!("{found} found"));
-    app.done("find", Status::Success, Matches { found })
 }
 
 #[derive(Serialize, Default)]
@@ -236,7 +196,7 @@ pub fn cat(app: &App, args: &CatArgs) -> Outcome {
 
 impl App {
     /// Breaks a listing when somebody asked to stop.
-    fn go_on(&self) -> ControlFlow<()> {
+    pub fn go_on(&self) -> ControlFlow<()> {
         if self.interrupt.is_set() {
             ControlFlow::Break(())
         } else {

@@ -1,10 +1,12 @@
 //! Each command: its arguments, a call of `jobs`, and what is printed of the answer.
 
+mod ask;
 mod backup;
 mod contents;
 mod db;
 mod events;
 mod forget;
+mod history;
 mod jobs_of_machine;
 mod keys;
 mod maintenance;
@@ -157,7 +159,10 @@ impl App {
             Command::Restore(args) => restore::run(self, args),
             Command::Snapshots { repository, filter } => snapshots::run(self, &repository, &filter),
             Command::Ls(args) => contents::ls(self, &args),
-            Command::Find(args) => contents::find(self, args),
+            Command::Find(args) => ask::find(self, args),
+            Command::History(args) => history::run(self, &args),
+            Command::Du(args) => ask::du(self, &args),
+            Command::Verify(args) => ask::verify(self, &args),
             Command::Diff(args) => contents::diff(self, &args),
             Command::Cat(args) => contents::cat(self, &args),
             Command::Forget(args) => forget::run(self, args),
@@ -174,7 +179,7 @@ impl App {
             Command::SignalEvent(args) => events::run(self, args),
             Command::BackupDataList { name, files } => nethserver::list(self, &name.name, files),
             Command::RestoreData { name } => nethserver::restore_data(self, &name.name),
-            Command::RestoreFile(args) => nethserver::restore_file(self, args),
+            Command::RestoreFile(args) => nethserver::restore_file(self, &args),
             // Answered before the line was parsed; here only for the help.
             Command::Db { .. } | Command::Config { .. } => Ok(Status::Usage),
         }

@@ -7,7 +7,7 @@ use engine_api::Snapshot;
 use jiff::Zoned;
 use jobs::{Access, EngineName, Error, JobName, Repository, Restore, Status, Which, catalog, text};
 
-use super::restore::{finish, lines};
+use super::restore::{finish, tell};
 use super::{App, Outcome};
 use crate::args::{Filter, LsArgs, Opening, RepoArgs, RestoreFileArgs, absolute};
 use crate::{exit, machine};
@@ -76,7 +76,8 @@ pub fn restore_data(app: &App, name: &str) -> Outcome {
     app.output.line(&format!("Restore started at {}", now()));
     let job = JobName::new(name).and_then(|name| catalog::job(&app.context, &name));
     let engine = job.map_or(EngineName::Restic, |job| job.engine);
-    let restored = restore(app, name, None, Vec::new(), Path::new("/"));
+    let whole = Restore::under(PathBuf::from("/"));
+    let restored = restore(app, name, None, &whole, "restore-data");
     let status = match restored {
         Ok(status) => status,
         Err(error) => exit::report(&app.output, &error),
@@ -96,31 +97,27 @@ pub fn restore_data(app: &App, name: &str) -> Outcome {
     Ok(status)
 }
 
-pub fn restore_file(app: &App, args: RestoreFileArgs) -> Outcome {
+pub fn restore_file(app: &App, args: &RestoreFileArgs) -> Outcome {
     if args.paths.is_empty() && !args.all {
         return Err(Error::NoPaths.into());
     }
-    // A path without its first slash is meant from the root on, as it always was.
-    let paths = args.paths.iter().map(|path| Path::new("/").join(path)).collect();
-    restore(
-        app,
-        &args.name.name,
-        args.time.as_deref(),
-        paths,
-        &absolute(&args.position),
-    )
+    let restore = Restore {
+        // A path without its first slash is meant from the root on, as it always was.
+        paths: args.paths.iter().map(|path| Path::new("/").join(path)).collect(),
+        beside: args.beside,
+        numeric_owners: args.numeric_owners,
+        verify: args.verify,
+        ..Restore::under(absolute(&args.position))
+    };
+    self::restore(app, &args.name.name, args.time.as_deref(), &restore, "restore-file")
 }
 
-fn restore(app: &App, name: &str, when: Option<&str>, paths: Vec<PathBuf>, target: &Path) -> Outcome {
+fn restore(app: &App, name: &str, when: Option<&str>, restore: &Restore, command: &str) -> Outcome {
     let repository = open(app, name)?;
     let snapshot = snapshot(app, &repository, when)?;
     let listener = app.listener();
-    let restore = Restore {
-        paths,
-        ..Restore::under(target.to_owned())
-    };
-    let report = repository.restore(&snapshot, restore, &listener)?;
+    let restored = repository.restore(&app.context, &snapshot, restore, &listener)?;
     drop(listener);
-    app.output.lines(&lines(&report, target, false));
-    finish(app, "restore", &report, target, false)
+    tell(app, restore, &restored);
+    finish(app, command, &restored.report, &restore.target, false)
 }

@@ -1,11 +1,12 @@
 use std::path::{Path, PathBuf};
 
 use engine_api::RestoreReport;
-use jobs::{Error, Restore, Status, text};
+use jobs::{Error, Restore, Restored, Status, text};
 use serde::Serialize;
 
 use super::{App, Outcome};
 use crate::args::{RestoreArgs, Selected};
+use crate::json::{self, JsonPath};
 
 pub fn run(app: &App, args: RestoreArgs) -> Outcome {
     let selected = Selected::read(&args.words)?;
@@ -20,16 +21,47 @@ pub fn run(app: &App, args: RestoreArgs) -> Outcome {
     let restore = Restore {
         paths: selected.paths,
         target: target.clone(),
+        beside: args.beside,
         overwrite: args.overwrite.into(),
         delete_extra: args.delete,
+        numeric_owners: args.numeric_owners,
         sparse: !args.no_sparse,
         verify: args.verify,
         dry_run: args.dry_run,
     };
-    let report = repository.restore(&snapshot, restore, &listener)?;
+    let restored = repository.restore(&app.context, &snapshot, &restore, &listener)?;
     drop(listener);
-    app.output.lines(&lines(&report, &target, args.dry_run));
-    finish(app, "restore", &report, &target, args.dry_run)
+    tell(app, &restore, &restored);
+    finish(app, "restore", &restored.report, &target, args.dry_run)
+}
+
+#[derive(Serialize)]
+struct PlacedLine {
+    r#type: &'static str,
+    #[serde(flatten)]
+    path: JsonPath,
+    restored: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored_base64: Option<String>,
+}
+
+/// Says what was restored: each path that was asked for and where it is now, then the sums.
+pub fn tell(app: &App, restore: &Restore, restored: &Restored) {
+    for placed in &restored.placed {
+        let (text, base64) = json::path_parts(&placed.restored);
+        let _ = app.output.item(&PlacedLine {
+            r#type: "restored",
+            path: placed.saved.as_path().into(),
+            restored: text,
+            restored_base64: base64,
+        });
+        if restore.beside {
+            let (saved, now) = (text::path(&placed.saved), text::path(&placed.restored));
+            app.output.line(&format!("{saved} is restored as {now}"));
+        }
+    }
+    app.output
+        .lines(&lines(&restored.report, &restore.target, restore.dry_run));
 }
 
 fn target(args: &RestoreArgs) -> PathBuf {
@@ -40,7 +72,7 @@ fn target(args: &RestoreArgs) -> PathBuf {
 }
 
 /// What was restored, for people.
-pub fn lines(report: &RestoreReport, target: &Path, dry_run: bool) -> Vec<String> {
+fn lines(report: &RestoreReport, target: &Path, dry_run: bool) -> Vec<String> {
     let snapshot = report.snapshot.as_ref().map_or("", |id| text::short_id(&id.0));
     let verb = if dry_run { "Would restore" } else { "Restored" };
     let mut line = format!(

@@ -8,12 +8,16 @@ use std::time::Duration;
 
 use crate::machine::{Machine, tree};
 
+/// Every engine, as records name it.
+pub const ENGINES: [&str; 3] = ["duplicity", "restic", "rsync"];
+
 /// Sets and folders are named by the second.
-fn next_second() {
+pub fn next_second() {
     sleep(Duration::from_millis(1100));
 }
 
-fn machine(engine: &str, more: &[&str]) -> Machine {
+/// A NethServer machine with a backup of `data` to `repo` by that engine.
+pub fn machine(engine: &str, more: &[&str]) -> Machine {
     let machine = Machine::nethserver();
     machine.write(
         "root/etc/backup-data.d/custom.include",

@@ -1,6 +1,8 @@
 //! The program as its users call it.
 
 #[cfg(test)]
+mod asking;
+#[cfg(test)]
 mod db;
 #[cfg(test)]
 mod engines;
@@ -14,6 +16,8 @@ mod json;
 mod machine;
 #[cfg(test)]
 mod quick;
+#[cfg(test)]
+mod restoring;
 #[cfg(test)]
 mod run;
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod verify;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use engine_api::{Event, Overwrite, Phase, Progress, RestoreReport, RestoreRequest};
+use engine_api::{CompareReport, CompareRequest, Event, Overwrite, Phase, Progress, RestoreReport, RestoreRequest};
 use fstree::{Target, TargetOptions};
 
 use crate::DuplicityEngine;
@@ -101,6 +101,42 @@ pub(crate) fn run(
     Ok(report)
 }
 
+/// Compares the files of a set's state with those at a target.
+pub(crate) fn compare(
+    engine: &DuplicityEngine,
+    request: &CompareRequest,
+    progress: &dyn Progress,
+) -> Result<CompareReport> {
+    let found = snapshots::by_id(engine, &request.snapshot)?;
+    let base = manifests::saved_folder(&found.manifest);
+    let wanted = wanted(&base, &request.paths, &found)?;
+    let plans = plans(engine, &found, &wanted)?;
+    let signatures = Signatures::of(engine, found.sets.clone());
+    let options = TargetOptions {
+        create: false,
+        ..TargetOptions::default()
+    };
+    let context = Context {
+        target: Target::open(&request.target, options)?,
+        base,
+        wanted: &wanted,
+        overwrite: Overwrite::Never,
+        delete_extra: false,
+        dry_run: true,
+        progress,
+        counters: Counters::new(progress),
+    };
+    progress.event(Event::Phase {
+        phase: Phase::Verifying,
+        total: None,
+    });
+    verify::run(&context, Source::of(engine, progress, &signatures), plans)?;
+    let found = context.counters.into_report();
+    let mut report = CompareReport::default();
+    (report.same, report.problems) = (found.files_verified, found.problems);
+    Ok(report)
+}
+
 /// What is to be read of each set up to the one that was found.
 pub(crate) fn plans(engine: &DuplicityEngine, found: &Found, wanted: &Wanted) -> Result<Vec<SetPlan>> {
     let mut plans = Vec::new();
@@ -125,6 +161,7 @@ fn open_target(
     let options = TargetOptions {
         create: !request.dry_run,
         sparse: request.sparse,
+        numeric_ids: request.numeric_owners,
         ..TargetOptions::default()
     };
     if request.dry_run && !request.target.exists() {

@@ -45,6 +45,7 @@ fn request(target: &Path) -> RestoreRequest {
         target: target.to_owned(),
         overwrite: Overwrite::IfChanged,
         delete_extra: false,
+        numeric_owners: false,
         sparse: false,
         verify: false,
         dry_run: false,

@@ -17,12 +17,18 @@ pub(super) fn run(context: &Context<'_>, source: Source<'_>, plans: Vec<SetPlan>
         let mut merge = Merge::open(source, scope, plans, context.wanted);
         while let Some(merged) = merge.next()? {
             context.go_on()?;
-            // What is lost was told when it was to be restored.
-            let lost = matches!(merged.state, State::Lost(_));
-            if merged.header.kind != EntryKind::File || lost || !context.wanted.holds(&merged.path) {
+            if merged.header.kind != EntryKind::File || !context.wanted.holds(&merged.path) {
                 continue;
             }
             let path = merged.path.under(&context.base);
+            if let State::Lost(why) = &merged.state {
+                // What is lost was told when it was to be restored, if it was.
+                if context.dry_run {
+                    let cause = format!("what was saved is lost: {why}");
+                    context.counters.failed(&path, "verify", &cause);
+                }
+                continue;
+            }
             match context.target.open_existing(&path) {
                 Ok(file) => compare(context, &path, file, merge.content(&merged)?)?,
                 Err(error) => context.counters.failed(&path, "verify", &error),

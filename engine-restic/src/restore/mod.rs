@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::bounded;
-use engine_api::{Event, Overwrite, Phase, Progress, RestoreReport, RestoreRequest};
+use engine_api::{CompareReport, CompareRequest, Event, Overwrite, Phase, Progress, RestoreReport, RestoreRequest};
 use fstree::{Target, TargetOptions};
 
 use crate::engine::ResticEngine;
@@ -98,11 +98,46 @@ pub fn run(engine: &ResticEngine, request: &RestoreRequest, progress: &dyn Progr
     Ok(report)
 }
 
+/// Compares the files of a snapshot with those at a target.
+pub fn compare(engine: &ResticEngine, request: &CompareRequest, progress: &dyn Progress) -> Result<CompareReport> {
+    let repository = engine.repository();
+    let _lock = Lock::for_reading(&repository, progress)?;
+    let stored = snapshots::by_id(&repository, &request.snapshot)?;
+    let index = engine.index(&repository)?;
+    let selected = Selected::new(&request.paths, &stored.snapshot.paths);
+    selected.check_exist(&repository, &index, &stored)?;
+    let options = TargetOptions {
+        create: false,
+        ..TargetOptions::default()
+    };
+    let context = Context {
+        repository: &repository,
+        index,
+        target: Target::open(&request.target, options)?,
+        overwrite: Overwrite::Never,
+        delete_extra: false,
+        dry_run: true,
+        selected,
+        progress,
+        counters: Counters::new(progress),
+    };
+    progress.event(Event::Phase {
+        phase: Phase::Verifying,
+        total: None,
+    });
+    verify::run(&context, &stored)?;
+    let found = context.counters.into_report();
+    let mut report = CompareReport::default();
+    (report.same, report.problems) = (found.files_verified, found.problems);
+    Ok(report)
+}
+
 /// The folder to restore into. A dry run makes none: where there is none, it compares with an empty one.
 fn open_target(request: &RestoreRequest, empty: &mut Option<tempfile::TempDir>) -> Result<Target> {
     let options = TargetOptions {
         create: !request.dry_run,
         sparse: request.sparse,
+        numeric_ids: request.numeric_owners,
         ..TargetOptions::default()
     };
     if request.dry_run && !request.target.exists() {

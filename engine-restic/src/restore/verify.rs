@@ -31,12 +31,15 @@ pub fn run(context: &Context<'_>, stored: &Stored) -> Result<()> {
         let part = context.selected.part(&path);
         match node.metadata.kind {
             _ if part == Part::Outside => {}
-            // A listing that is lost was told when it was to be restored.
             EntryKind::Dir => {
-                let nodes = node
-                    .subtree
-                    .and_then(|id| read_tree(context, id).ok())
-                    .unwrap_or_default();
+                let nodes = node.subtree.map_or_else(|| Ok(Vec::new()), |id| read_tree(context, id));
+                let nodes = nodes.unwrap_or_else(|error| {
+                    // A listing that is lost was told when it was to be restored, if it was.
+                    if context.dry_run {
+                        context.counters.failed(&path, "verify", &error);
+                    }
+                    Vec::new()
+                });
                 stack.push((path, nodes.into_iter()));
             }
             EntryKind::File if part == Part::Whole => files.push((path, node)),

@@ -17,7 +17,9 @@ mod worker;
 use std::time::Instant;
 
 use crossbeam_channel::bounded;
-use engine_api::{Event, FileStore, Overwrite, Phase, Problem, Progress, RestoreReport, RestoreRequest};
+use engine_api::{
+    CompareReport, CompareRequest, Event, FileStore, Overwrite, Phase, Problem, Progress, RestoreReport, RestoreRequest,
+};
 use fstree::{Target, TargetOptions};
 
 use crate::error::{Error, Result};
@@ -109,6 +111,40 @@ pub fn run(engine: &RsyncEngine, request: &RestoreRequest, progress: &dyn Progre
     Ok(report)
 }
 
+/// Compares the files of a snapshot with those at a target.
+pub fn compare(engine: &RsyncEngine, request: &CompareRequest, progress: &dyn Progress) -> Result<CompareReport> {
+    let mut stored = snapshots::by_id(engine, &request.snapshot)?;
+    let counters = Counters::new(progress);
+    prove_manifest(&mut stored, &counters);
+    let selected = Selected::new(&request.paths, &stored, false)?;
+    selected.check_exist(engine.store(), &stored)?;
+    let options = TargetOptions {
+        create: false,
+        ..TargetOptions::default()
+    };
+    let context = Context {
+        store: engine.store(),
+        stored,
+        target: Target::open(&request.target, options)?,
+        sparse: Target::open(&request.target, options)?,
+        overwrite: Overwrite::Never,
+        delete_extra: false,
+        dry_run: true,
+        selected,
+        progress,
+        counters,
+    };
+    progress.event(Event::Phase {
+        phase: Phase::Verifying,
+        total: None,
+    });
+    verify::run(&context)?;
+    let found = context.counters.into_report();
+    let mut report = CompareReport::default();
+    (report.same, report.problems) = (found.files_verified, found.problems);
+    Ok(report)
+}
+
 /// A manifest that is damaged anywhere is not used at all: what the place has is restored then.
 fn prove_manifest(stored: &mut Stored, counters: &Counters<'_>) {
     let Some(manifest) = &stored.manifest else { return };
@@ -131,6 +167,7 @@ fn open_target(request: &RestoreRequest, empty: &mut Option<tempfile::TempDir>) 
     let options = TargetOptions {
         create: !request.dry_run,
         sparse: request.sparse,
+        numeric_ids: request.numeric_owners,
         ..TargetOptions::default()
     };
     let folder = if request.dry_run && !request.target.exists() {

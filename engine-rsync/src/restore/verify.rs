@@ -25,8 +25,16 @@ pub fn run(context: &Context<'_>) -> Result<()> {
             Err(Error::PathNotFound { .. }) => continue,
             Err(error) => return Err(error),
         };
-        // What could not be read was told when it was to be restored.
-        for record in records.flatten() {
+        for record in records {
+            let record = match record {
+                Ok(record) => record,
+                // What could not be read was told when it was to be restored, if it was.
+                Err(error) if context.dry_run => {
+                    context.counters.failed(&absolute(path), "verify", &error);
+                    continue;
+                }
+                Err(_) => continue,
+            };
             if record.metadata.kind == EntryKind::File {
                 files.push(record);
             }

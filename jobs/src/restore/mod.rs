@@ -1,6 +1,9 @@
 //! Naming a snapshot and bringing it back.
 
-use std::path::PathBuf;
+mod beside;
+mod place;
+
+use std::path::{Path, PathBuf};
 
 use engine_api::{
     ErrorKind, Overwrite, Progress, RestoreReport, RestoreRequest, Silent, Snapshot, SnapshotFilter, SnapshotRef,
@@ -18,16 +21,39 @@ pub struct Restore {
     pub paths: Vec<PathBuf>,
     /// The folder under which they are put; `/` is where they came from.
     pub target: PathBuf,
+    /// Put each of `paths` beside what is there, under its name with the snapshot's day (`letter.txt_2021-03-05`), and a
+    /// number behind it where that name is taken.
+    pub beside: bool,
     /// What to do with what is there.
     pub overwrite: Overwrite,
     /// Remove what the snapshot has not, below the restored folders.
     pub delete_extra: bool,
+    /// Take owners by their number; otherwise by name, and by number where this system has not that name.
+    pub numeric_owners: bool,
     /// Write runs of zeros as holes.
     pub sparse: bool,
     /// Read everything again afterwards and compare.
     pub verify: bool,
     /// Do everything but write.
     pub dry_run: bool,
+}
+
+/// One of the paths that were asked for, and where it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// Its path in the snapshot.
+    pub saved: PathBuf,
+    /// Where it was put.
+    pub restored: PathBuf,
+}
+
+/// What a restore did.
+#[derive(Debug)]
+pub struct Restored {
+    /// Its numbers.
+    pub report: RestoreReport,
+    /// The paths that were asked for; none when everything was.
+    pub placed: Vec<Placed>,
 }
 
 impl Restore {
@@ -37,8 +63,10 @@ impl Restore {
         Self {
             paths: Vec::new(),
             target,
+            beside: false,
             overwrite: Overwrite::IfChanged,
             delete_extra: false,
+            numeric_owners: false,
             sparse: true,
             verify: false,
             dry_run: false,
@@ -94,22 +122,43 @@ impl Repository {
     /// When it could not begin or go on, or a path is not in the snapshot.
     pub fn restore(
         &self,
+        context: &Context,
         snapshot: &Snapshot,
-        restore: Restore,
+        restore: &Restore,
         progress: &dyn Progress,
-    ) -> engine_api::Result<RestoreReport> {
-        let request = RestoreRequest {
+    ) -> engine_api::Result<Restored> {
+        if restore.beside {
+            return beside::run(self, context, snapshot, restore, progress);
+        }
+        let report = self
+            .engine()
+            .restore(&restore.request(snapshot, &restore.paths, &restore.target), progress)?;
+        let placed = |path: &PathBuf| Placed {
+            saved: path.clone(),
+            restored: restore.target.join(path.strip_prefix("/").unwrap_or(path)),
+        };
+        Ok(Restored {
+            placed: restore.paths.iter().map(placed).collect(),
+            report,
+        })
+    }
+}
+
+impl Restore {
+    /// What an engine is asked for.
+    fn request(&self, snapshot: &Snapshot, paths: &[PathBuf], target: &Path) -> RestoreRequest {
+        RestoreRequest {
             snapshot: SnapshotRef::Id(snapshot.id.0.clone()),
             filter: SnapshotFilter::default(),
-            paths: restore.paths,
-            target: restore.target,
-            overwrite: restore.overwrite,
-            delete_extra: restore.delete_extra,
-            sparse: restore.sparse,
-            verify: restore.verify,
-            dry_run: restore.dry_run,
-        };
-        self.engine().restore(&request, progress)
+            paths: paths.to_vec(),
+            target: target.to_owned(),
+            overwrite: self.overwrite,
+            delete_extra: self.delete_extra,
+            numeric_owners: self.numeric_owners,
+            sparse: self.sparse,
+            verify: self.verify,
+            dry_run: self.dry_run,
+        }
     }
 }
 

@@ -1,0 +1,396 @@
+//! A snapshot compared with what is there now.
+
+mod extra;
+mod metadata;
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use engine_api::{CompareRequest, Entry, EntryKind, ErrorKind, Event, Phase, Problem, Problems, Progress, Snapshot};
+use fstree::{Names, Target, TargetOptions};
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::lists;
+use crate::open::Repository;
+use crate::site::Which;
+use extra::Extra;
+use metadata::Rules;
+
+/// So many paths that differ are remembered, so that none is told twice.
+const REMEMBERED: usize = 1 << 20;
+
+/// What to compare.
+#[derive(Debug, Clone)]
+pub struct Verify {
+    /// Absolute paths in the snapshot, each with all below it; empty means everything.
+    pub paths: Vec<PathBuf>,
+    /// The folder under which they are now; `/` is where they came from.
+    pub target: PathBuf,
+    /// Read and compare the content of files too.
+    pub read_data: bool,
+}
+
+/// How an entry differs from what was saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Sort {
+    /// It is there and was not saved.
+    Added,
+    /// It was saved and is not there.
+    Removed,
+    /// The content is another.
+    Content,
+    /// Only owner, mode, times or the like are others.
+    Metadata,
+    /// It is something else.
+    Type,
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// How.
+    pub sort: Sort,
+    /// Its path as it was saved.
+    pub path: PathBuf,
+    /// What it was when it was saved, or is where it was not.
+    pub kind: EntryKind,
+    /// What differs, such as `mode` or `mtime`; empty where the sort says it all.
+    pub properties: Vec<&'static str>,
+    /// Bytes as saved; `None` where that is not known here.
+    pub size_before: Option<u64>,
+    /// Bytes now.
+    pub size_after: Option<u64>,
+}
+
+/// What a comparison found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Entries of the snapshot that were compared.
+    pub compared: u64,
+    /// Files whose content was read and is what was saved.
+    pub files_read: u64,
+    /// Differences of each sort: added, removed, content, metadata, type.
+    pub added: u64,
+    /// See `added`.
+    pub removed: u64,
+    /// See `added`.
+    pub content: u64,
+    /// See `added`.
+    pub metadata: u64,
+    /// See `added`.
+    pub other_type: u64,
+    /// What could not be compared.
+    pub problems: Problems,
+}
+
+impl Verified {
+    /// Whether all that was saved is there as it was saved.
+    #[must_use]
+    pub const fn is_same(&self) -> bool {
+        self.removed + self.content + self.metadata + self.other_type == 0
+    }
+}
+
+/// Compares, and hands every difference to `each` until it breaks.
+///
+/// # Errors
+/// When a path is not in the snapshot, or that cannot be read, or there is no such target.
+pub fn ask(
+    context: &Context,
+    repository: &Repository,
+    snapshot: &Snapshot,
+    verify: &Verify,
+    progress: &dyn Progress,
+    each: &mut (dyn FnMut(&Difference) -> ControlFlow<()> + Send),
+) -> engine_api::Result<Verified> {
+    progress.event(Event::Phase {
+        phase: Phase::Verifying,
+        total: None,
+    });
+    let options = TargetOptions {
+        create: false,
+        ..TargetOptions::default()
+    };
+    let live = Target::open(&verify.target, options)?;
+    let mut pass = Pass {
+        rules: Rules::of(repository.site.engine, snapshot),
+        names: Names::new(),
+        extra: Extra::new(excludes(context, repository)?, whole(snapshot, &verify.paths)),
+        live,
+        progress,
+        told: Told::default(),
+        verified: Verified::default(),
+        each,
+    };
+    let starts: Vec<Option<&Path>> = match verify.paths.as_slice() {
+        [] => vec![None],
+        paths => paths.iter().map(|path| Some(path.as_path())).collect(),
+    };
+    for start in starts {
+        let mut flow = ControlFlow::Continue(());
+        repository.engine().entries(&snapshot.id, start, &mut |entry| {
+            flow = pass.entry(&entry);
+            flow
+        })?;
+        if flow.is_break() || pass.leave(Path::new("")).is_break() {
+            return stopped(progress, pass.verified);
+        }
+    }
+    if verify.read_data {
+        pass.content(repository, snapshot, verify)?;
+    }
+    stopped(progress, pass.verified)
+}
+
+fn stopped(progress: &dyn Progress, verified: Verified) -> engine_api::Result<Verified> {
+    if progress.cancelled() {
+        return Err(Error::Stopped.into());
+    }
+    Ok(verified)
+}
+
+/// The folders that were saved with all that was in them.
+fn whole(snapshot: &Snapshot, paths: &[PathBuf]) -> Vec<PathBuf> {
+    let saved = &snapshot.paths;
+    let inside = |path: &&PathBuf| saved.iter().any(|saved| path.starts_with(saved));
+    let mut whole: Vec<PathBuf> = paths.iter().filter(inside).cloned().collect();
+    if whole.is_empty() {
+        whole.clone_from(saved);
+    }
+    whole
+}
+
+/// What the job leaves out is not missed.
+fn excludes(context: &Context, repository: &Repository) -> Result<Vec<Vec<u8>>, Error> {
+    match repository.site.which() {
+        Which::Job(name) => Ok(lists::of_job(context, name, repository.site.folder())
+            .map(|selection| selection.excludes)
+            // A machine that is restored may have no lists yet.
+            .unwrap_or_default()),
+        Which::Folder(_) => Ok(Vec::new()),
+    }
+}
+
+/// The walk through the snapshot.
+struct Pass<'p> {
+    rules: Rules,
+    names: Names,
+    extra: Extra,
+    live: Target,
+    progress: &'p dyn Progress,
+    told: Told,
+    verified: Verified,
+    each: &'p mut (dyn FnMut(&Difference) -> ControlFlow<()> + Send),
+}
+
+impl Pass<'_> {
+    fn entry(&mut self, entry: &Entry) -> ControlFlow<()> {
+        if self.progress.cancelled() {
+            return ControlFlow::Break(());
+        }
+        self.extra(&entry.path)?;
+        // Sockets are listed and never restored.
+        if entry.metadata.kind == EntryKind::Socket {
+            return ControlFlow::Continue(());
+        }
+        self.verified.compared += 1;
+        let saved = &entry.metadata;
+        let difference = |sort, properties, size_after| Difference {
+            sort,
+            path: entry.path.clone(),
+            kind: saved.kind,
+            properties,
+            size_before: Some(saved.size),
+            size_after,
+        };
+        let now = match self.live.metadata(&entry.path) {
+            Ok((now, _)) => now,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return self.tell(&difference(Sort::Removed, Vec::new(), None));
+            }
+            Err(error) => {
+                self.told.note(&entry.path);
+                self.problem(Problem {
+                    path: entry.path.clone(),
+                    action: "look at",
+                    cause: error.to_string(),
+                });
+                return ControlFlow::Continue(());
+            }
+        };
+        if now.kind != saved.kind {
+            return self.tell(&difference(Sort::Type, Vec::new(), Some(now.size)));
+        }
+        let differs = self.rules.compare(saved, &now, &self.names);
+        if saved.kind == EntryKind::Dir {
+            self.extra.enter(&self.live, &entry.path);
+        }
+        if differs.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let sort = if differs.iter().any(|what| metadata::is_content(what)) {
+            Sort::Content
+        } else {
+            Sort::Metadata
+        };
+        self.tell(&difference(sort, differs, Some(now.size)))
+    }
+
+    /// Tells what is there and comes before `path`.
+    fn extra(&mut self, path: &Path) -> ControlFlow<()> {
+        while let Some(path) = self.extra.before(path) {
+            self.added(path)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn leave(&mut self, path: &Path) -> ControlFlow<()> {
+        self.extra(path)
+    }
+
+    fn added(&mut self, path: PathBuf) -> ControlFlow<()> {
+        let Ok(Some(stat)) = self.live.stat(&path) else {
+            return ControlFlow::Continue(());
+        };
+        let is_folder = stat.kind == EntryKind::Dir;
+        if stat.kind == EntryKind::Socket || self.extra.is_left_out(&path, is_folder) {
+            return ControlFlow::Continue(());
+        }
+        self.tell(&Difference {
+            sort: Sort::Added,
+            path,
+            kind: stat.kind,
+            properties: Vec::new(),
+            size_before: None,
+            size_after: Some(stat.size),
+        })
+    }
+
+    fn tell(&mut self, difference: &Difference) -> ControlFlow<()> {
+        if matches!(difference.sort, Sort::Removed | Sort::Type | Sort::Content) {
+            self.told.note(&difference.path);
+        }
+        self.verified.count(difference.sort);
+        (self.each)(difference)
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        self.progress.event(Event::Problem(&problem));
+        self.verified.problems.push(problem);
+    }
+
+    /// Reads what is the same by its metadata, and everything else too: that is told already.
+    fn content(&mut self, repository: &Repository, snapshot: &Snapshot, verify: &Verify) -> engine_api::Result<()> {
+        let request = CompareRequest {
+            snapshot: snapshot.id.clone(),
+            paths: verify.paths.clone(),
+            target: verify.target.clone(),
+        };
+        let listener = Listener {
+            progress: self.progress,
+            shared: Mutex::new(Shared {
+                told: &self.told,
+                content: 0,
+                broken: false,
+                each: &mut *self.each,
+            }),
+        };
+        let compared = repository.engine().compare(&request, &listener);
+        let shared = listener.shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (content, broken) = (shared.content, shared.broken);
+        self.verified.content += content;
+        match compared {
+            Ok(report) => self.verified.files_read = report.same,
+            Err(error) if broken && error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+impl Verified {
+    fn count(&mut self, sort: Sort) {
+        let count = match sort {
+            Sort::Added => &mut self.added,
+            Sort::Removed => &mut self.removed,
+            Sort::Content => &mut self.content,
+            Sort::Metadata => &mut self.metadata,
+            Sort::Type => &mut self.other_type,
+        };
+        *count += 1;
+    }
+}
+
+/// The paths that were told, as digests.
+#[derive(Default)]
+struct Told {
+    paths: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl Told {
+    fn note(&mut self, path: &Path) {
+        if self.paths.len() < REMEMBERED {
+            self.paths.insert(self.hasher.hash_one(path));
+        }
+    }
+
+    fn has(&self, path: &Path) -> bool {
+        self.paths.contains(&self.hasher.hash_one(path))
+    }
+}
+
+/// Turns what an engine says of content into differences.
+struct Listener<'l> {
+    progress: &'l dyn Progress,
+    shared: Mutex<Shared<'l>>,
+}
+
+struct Shared<'l> {
+    told: &'l Told,
+    content: u64,
+    broken: bool,
+    each: &'l mut (dyn FnMut(&Difference) -> ControlFlow<()> + Send),
+}
+
+impl Progress for Listener<'_> {
+    fn event(&self, event: Event<'_>) {
+        let Event::Problem(problem) = event else {
+            return self.progress.event(event);
+        };
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if problem.action != "verify" {
+            return self.progress.event(event);
+        }
+        if shared.told.has(&problem.path) {
+            return;
+        }
+        shared.content += 1;
+        let difference = Difference {
+            sort: Sort::Content,
+            path: problem.path.clone(),
+            kind: EntryKind::File,
+            properties: vec!["content"],
+            size_before: None,
+            size_after: None,
+        };
+        self.progress.event(Event::Notice(&crate::text::problem(problem)));
+        shared.broken |= (shared.each)(&difference).is_break();
+    }
+
+    fn cancelled(&self) -> bool {
+        let broken = self.shared.lock().is_ok_and(|shared| shared.broken);
+        broken || self.progress.cancelled()
+    }
+}

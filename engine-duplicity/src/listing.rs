@@ -46,7 +46,7 @@ pub(crate) enum Said {
     /// It is gone.
     Gone(TreePath),
     /// It is there.
-    There(Listed),
+    There(Box<Listed>),
 }
 
 impl<'e> Listing<'e> {
@@ -72,11 +72,11 @@ impl<'e> Listing<'e> {
     pub(crate) fn next_said(&mut self) -> Result<Option<Said>> {
         Ok(self.state.next_of_any()?.map(|(old, kind)| match kind {
             PartKind::Deleted => Said::Gone(old.path),
-            _ => Said::There(Listed {
+            _ => Said::There(Box::new(Listed {
                 path: old.path.clone(),
                 extras: Extras::read(&old.header.private),
                 old,
-            }),
+            })),
         }))
     }
 

@@ -67,7 +67,7 @@ pub use record::{
     Certificate, Conduct, EngineName, IoPriority, Job, Place, PlaceKind, Priority, Prune, RecordError, Retention, Sets,
     Strategy, Timetable,
 };
-pub use restore::{Placed, Restore, Restored};
+pub use restore::{Placed, Restore, Restored, WholeReport, WholeStep, restore_data};
 pub use run::steps::new_repository as new_repository_lines;
 pub use run::{DiskUsage, Plan, RunOptions, RunReport, Step, Watcher, Work, unattended};
 pub use secrets::Secret;

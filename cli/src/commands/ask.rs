@@ -228,25 +228,7 @@ pub fn verify(app: &App, args: &VerifyArgs) -> Outcome {
     let mut each = |difference: &Difference| show_difference(app, difference, args.metadata);
     let found = verify::ask(&app.context, &repository, &snapshot, &wish, &listener, &mut each)?;
     drop(listener);
-    let Verified {
-        compared,
-        files_read,
-        added,
-        removed,
-        content,
-        metadata,
-        other_type,
-        ..
-    } = found;
-    let read = if args.read_data {
-        format!(", {} read and right", text::count(files_read, "file"))
-    } else {
-        String::new()
-    };
-    app.output.line(&format!(
-        "{compared} compared with snapshot {}{read}: {added} added, {removed} removed, {content} with other content, {metadata} with other metadata, {other_type} of another type",
-        snapshot.short_id
-    ));
+    app.output.line(&sentence(&found, args.read_data, &snapshot.short_id));
     let status = match (found.is_same(), found.problems.is_empty()) {
         (false, _) => Status::Failed,
         (true, false) => Status::Incomplete,
@@ -254,16 +236,36 @@ pub fn verify(app: &App, args: &VerifyArgs) -> Outcome {
     };
     let details = Compared {
         snapshot: &snapshot.id.0,
+        compared: found.compared,
+        files_read: found.files_read,
+        added: found.added,
+        removed: found.removed,
+        content: found.content,
+        metadata: found.metadata,
+        other_type: found.other_type,
+        problems: found.problems.count,
+    };
+    app.done("verify", status, details)
+}
+
+fn sentence(found: &Verified, read_data: bool, snapshot: &str) -> String {
+    let read = if read_data {
+        format!(", {} read and right", text::count(found.files_read, "file"))
+    } else {
+        String::new()
+    };
+    let Verified {
         compared,
-        files_read,
         added,
         removed,
         content,
         metadata,
         other_type,
-        problems: found.problems.count,
-    };
-    app.done("verify", status, details)
+        ..
+    } = found;
+    format!(
+        "{compared} compared with snapshot {snapshot}{read}: {added} added, {removed} removed, {content} with other content, {metadata} with other metadata, {other_type} of another type"
+    )
 }
 
 fn show_difference(app: &App, difference: &Difference, metadata: bool) -> ControlFlow<()> {

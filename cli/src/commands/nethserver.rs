@@ -1,13 +1,11 @@
 //! The commands of NethServer beside `backup-data`: same names, same options, same lines, true exit codes.
 
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::Path;
 
 use engine_api::Snapshot;
-use jiff::Zoned;
-use jobs::{Access, EngineName, Error, JobName, Repository, Restore, Status, Which, catalog, text};
+use jobs::{Access, Error, JobName, Repository, Restore, Which, WholeStep, catalog, text};
 
-use super::restore::{finish, tell};
+use super::restore::{finish, finish_as, tell};
 use super::{App, Outcome};
 use crate::args::{Filter, LsArgs, Opening, RepoArgs, RestoreFileArgs, absolute};
 use crate::{exit, machine};
@@ -66,35 +64,22 @@ pub fn list(app: &App, name: &str, files: bool) -> Outcome {
 }
 
 pub fn restore_data(app: &App, name: &str) -> Outcome {
-    let started = Instant::now();
-    let now = || {
-        Zoned::now()
-            .with_time_zone(app.context.zone.clone())
-            .strftime("%F %T")
-            .to_string()
-    };
-    app.output.line(&format!("Restore started at {}", now()));
-    let job = JobName::new(name).and_then(|name| catalog::job(&app.context, &name));
-    let engine = job.map_or(EngineName::Restic, |job| job.engine);
-    let whole = Restore::under(PathBuf::from("/"));
-    let restored = restore(app, name, None, &whole, "restore-data");
-    let status = match restored {
-        Ok(status) => status,
-        Err(error) => exit::report(&app.output, &error),
-    };
-    let word = if status == Status::Success { "SUCCESS" } else { "FAIL" };
-    app.output
-        .line(&format!("Action 'restore-data-{engine} -b {name}': {word}"));
-    if status != Status::Success {
-        app.output.line("Restore: FAIL");
+    let name = JobName::new(name)?;
+    let listener = app.listener();
+    let report = jobs::restore_data(&app.context, &name, None, &listener, &mut |step| {
+        app.output.lines(&step.lines());
+        if let WholeStep::Restored { restore, restored } = step {
+            tell(app, restore, restored);
+        }
+    })?;
+    drop(listener);
+    if let Some(error) = &report.error {
+        exit::report(&app.output, error);
     }
-    app.output.line(&format!("Restore ended at {}", now()));
-    let seconds = started.elapsed().as_secs();
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    app.output.line(&format!(
-        "Time elapsed: {hours} hours, {minutes} minutes, {seconds} seconds"
-    ));
-    Ok(status)
+    match report.restored {
+        Some(restored) => finish_as(app, "restore-data", &restored.report, Path::new("/"), report.status),
+        None => Ok(report.status),
+    }
 }
 
 pub fn restore_file(app: &App, args: &RestoreFileArgs) -> Outcome {

@@ -131,6 +131,15 @@ pub fn finish(app: &App, command: &str, report: &RestoreReport, target: &Path, d
     } else {
         Status::Incomplete
     };
+    conclude(app, command, report, target, dry_run, status)
+}
+
+/// The same of a restore that ended so.
+pub fn finish_as(app: &App, command: &str, report: &RestoreReport, target: &Path, status: Status) -> Outcome {
+    conclude(app, command, report, target, false, status)
+}
+
+fn conclude(app: &App, command: &str, report: &RestoreReport, target: &Path, dry_run: bool, status: Status) -> Outcome {
     let details = Details {
         snapshot: report.snapshot.as_ref().map(|id| id.0.as_str()),
         target: target.display().to_string(),

@@ -8,16 +8,16 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::engines::{ENGINES, machine, next_second};
+use crate::engines::{ENGINES, machine, next_name};
 use crate::machine::Machine;
 
 /// Three snapshots: in the second nothing is different, in the third `letter.txt` is, `empty` is gone and `new` is there.
 fn three_snapshots(engine: &str) -> Machine {
     let machine = machine(engine, &[]);
     machine.good(&["backup-data", "-b", "b1"]);
-    next_second();
+    next_name(engine);
     machine.good(&["backup-data", "-b", "b1"]);
-    next_second();
+    next_name(engine);
     machine.write("data/letter.txt", "Dear Bob,\n");
     fs::remove_file(machine.path("data/empty")).unwrap();
     machine.write("data/new", "n");
@@ -96,7 +96,7 @@ fn a_change_of_the_mode_is_one_of_metadata() {
     for engine in ENGINES {
         let machine = machine(engine, &[]);
         machine.good(&["backup-data", "-b", "b1"]);
-        next_second();
+        next_name(engine);
         let letter = machine.path("data/letter.txt");
         fs::set_permissions(&letter, fs::Permissions::from_mode(0o600)).unwrap();
         machine.good(&["backup-data", "-b", "b1"]);
@@ -253,55 +253,8 @@ fn a_snapshot_is_compared_with_what_is_there() {
         let machine = machine(engine, &[]);
         machine.write("root/etc/backup-data.d/custom.exclude", "*.tmp\n");
         machine.good(&["backup-data", "-b", "b1"]);
-        for words in [&["verify", "-b", "b1"][..], &["verify", "-b", "b1", "--read-data"]] {
-            let out = machine.good(words);
-            assert!(
-                out.contains("0 added, 0 removed, 0 with other content, 0 with other metadata"),
-                "{engine}: {out}"
-            );
-        }
-        let quiet = machine.json(&["verify", "-b", "b1", "--read-data"], 0);
-        assert_eq!(quiet.last().unwrap()["files_read"], 3, "{engine}");
-        // The same length and the same time, and yet another content.
-        let letter = machine.path("data/letter.txt");
-        let before = fs::metadata(&letter).unwrap().modified().unwrap();
-        machine.write("data/letter.txt", "Dear Eve,\n");
-        fs::File::options()
-            .write(true)
-            .open(&letter)
-            .unwrap()
-            .set_modified(before)
-            .unwrap();
-        fs::set_permissions(machine.path("data/deep"), fs::Permissions::from_mode(0o700)).unwrap();
-        fs::remove_file(machine.path("data/empty")).unwrap();
-        machine.write("data/deep/more", "m");
-        machine.write("data/left out.tmp", "m");
-        let differences = |words: &[&str]| -> Vec<(String, String)> {
-            let lines = machine.json(words, 1);
-            of_type(&lines, "difference")
-                .iter()
-                .map(|line| {
-                    (
-                        line["change"].as_str().unwrap().to_owned(),
-                        line["path"].as_str().unwrap().to_owned(),
-                    )
-                })
-                .collect()
-        };
-        let row = |change: &str, path: &str| (change.to_owned(), machine.text(path));
-        let seen = differences(&["verify", "-b", "b1", "--metadata"]);
-        let mut expected = vec![
-            row("metadata", "data/deep"),
-            row("added", "data/deep/more"),
-            row("removed", "data/empty"),
-        ];
-        assert_eq!(seen, expected, "{engine}");
-        expected.push(row("content", "data/letter.txt"));
-        assert_eq!(
-            differences(&["verify", "-b", "b1", "--metadata", "--read-data"]),
-            expected,
-            "{engine}"
-        );
+        compare_the_same(&machine, engine);
+        compare_the_changed(&machine, engine);
         let part = machine.run(&["verify", "-b", "b1", "latest", &machine.text("data/deep/er")]);
         assert_eq!(part.code, Some(0), "{engine}: {}{}", part.out, part.err);
         let wrong = machine.run(&["verify", "-b", "b1", "latest", "/nowhere"]);
@@ -312,6 +265,61 @@ fn a_snapshot_is_compared_with_what_is_there() {
             "{text}"
         );
     }
+}
+
+fn compare_the_same(machine: &Machine, engine: &str) {
+    for words in [&["verify", "-b", "b1"][..], &["verify", "-b", "b1", "--read-data"]] {
+        let out = machine.good(words);
+        assert!(
+            out.contains("0 added, 0 removed, 0 with other content, 0 with other metadata"),
+            "{engine}: {out}"
+        );
+    }
+    let quiet = machine.json(&["verify", "-b", "b1", "--read-data"], 0);
+    assert_eq!(quiet.last().unwrap()["files_read"], 3, "{engine}");
+}
+
+fn compare_the_changed(machine: &Machine, engine: &str) {
+    // The same length and the same time, and yet another content.
+    let letter = machine.path("data/letter.txt");
+    let before = fs::metadata(&letter).unwrap().modified().unwrap();
+    machine.write("data/letter.txt", "Dear Eve,\n");
+    fs::File::options()
+        .write(true)
+        .open(&letter)
+        .unwrap()
+        .set_modified(before)
+        .unwrap();
+    fs::set_permissions(machine.path("data/deep"), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::remove_file(machine.path("data/empty")).unwrap();
+    machine.write("data/deep/more", "m");
+    machine.write("data/left out.tmp", "m");
+    let differences = |words: &[&str]| -> Vec<(String, String)> {
+        let lines = machine.json(words, 1);
+        of_type(&lines, "difference")
+            .iter()
+            .map(|line| {
+                (
+                    line["change"].as_str().unwrap().to_owned(),
+                    line["path"].as_str().unwrap().to_owned(),
+                )
+            })
+            .collect()
+    };
+    let row = |change: &str, path: &str| (change.to_owned(), machine.text(path));
+    let seen = differences(&["verify", "-b", "b1", "--metadata"]);
+    let mut expected = vec![
+        row("metadata", "data/deep"),
+        row("added", "data/deep/more"),
+        row("removed", "data/empty"),
+    ];
+    assert_eq!(seen, expected, "{engine}");
+    expected.push(row("content", "data/letter.txt"));
+    assert_eq!(
+        differences(&["verify", "-b", "b1", "--metadata", "--read-data"]),
+        expected,
+        "{engine}"
+    );
 }
 
 #[test]

@@ -118,7 +118,10 @@ fn everything_comes_back_in_place() {
         out.starts_with("Restore started at 20") && out.contains("\nRestore ended at 20"),
         "{out}"
     );
-    assert!(out.contains("Action 'restore-data-restic -b b1': SUCCESS"), "{out}");
+    assert!(
+        out.contains("Action '/etc/e-smith/events/actions/restore-data-restic -b b1': SUCCESS"),
+        "{out}"
+    );
     assert_eq!(tree(&machine.path("data")), before, "a disabled backup can be restored");
 }
 

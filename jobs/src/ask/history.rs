@@ -99,7 +99,7 @@ pub fn ask(
         }
         .into());
     }
-    versions.sort_by(|one: &Past, other| one.snapshot.time.cmp(&other.snapshot.time));
+    versions.sort_by_key(|past: &Past| past.snapshot.time);
     Ok(History { versions, unanswered })
 }
 

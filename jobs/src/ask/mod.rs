@@ -41,6 +41,9 @@ pub struct Sources {
     unanswered: Vec<Unanswered>,
 }
 
+/// What is asked of each: its name, what is open of it, and the snapshots that are usually meant.
+pub type Question<'q> = dyn FnMut(&Source, &Repository, &SnapshotFilter) -> engine_api::Result<ControlFlow<()>> + 'q;
+
 impl Sources {
     /// Just this one.
     #[must_use]
@@ -102,7 +105,7 @@ impl Sources {
         self,
         context: &Context,
         progress: &dyn Progress,
-        question: &mut dyn FnMut(&Source, &Repository, &SnapshotFilter) -> engine_api::Result<ControlFlow<()>>,
+        question: &mut Question<'_>,
     ) -> engine_api::Result<Vec<Unanswered>> {
         let alone = self.sources.len() == 1 && self.unanswered.is_empty();
         let mut unanswered = self.unanswered;

@@ -2,6 +2,7 @@
 
 mod beside;
 mod place;
+mod whole;
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::open::Repository;
 use crate::when;
+
+pub use whole::{Events, WholeReport, WholeStep, restore_data};
 
 /// What to bring back, and where to.
 #[derive(Debug, Clone, PartialEq, Eq)]

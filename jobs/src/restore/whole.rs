@@ -93,7 +93,11 @@ impl WholeStep<'_> {
                 as_nethserver,
                 success,
             } => {
-                let folder = if *as_nethserver { "/etc/e-smith/events/actions/" } else { "" };
+                let folder = if *as_nethserver {
+                    "/etc/e-smith/events/actions/"
+                } else {
+                    ""
+                };
                 let word = if *success { "SUCCESS" } else { "FAIL" };
                 vec![format!("Action '{folder}restore-data-{engine} -b {name}': {word}")]
             }
@@ -157,21 +161,7 @@ pub fn restore_data(
         restored: None,
     };
     if event(BEFORE, told) {
-        match bring(context, name, progress) {
-            Ok((restore, restored)) => {
-                let whole = restored.report.problems.is_empty();
-                report.status = if whole { Status::Success } else { Status::Incomplete };
-                told(&WholeStep::Restored {
-                    restore: &restore,
-                    restored: &restored,
-                });
-                report.restored = Some(restored);
-            }
-            Err(error) => {
-                report.status = Status::from(error.kind());
-                report.error = Some(error);
-            }
-        }
+        report.bring(context, name, progress, told);
         told(&WholeStep::Engine {
             name,
             engine,
@@ -179,15 +169,13 @@ pub fn restore_data(
             success: report.status == Status::Success,
         });
     }
-    if report.restored.is_none() {
-        if events.is_some() {
-            told(&WholeStep::Event {
-                event: AFTER,
-                failed: None,
-            });
+    if report.restored.is_some() {
+        if !event(AFTER, told) && report.status == Status::Success {
+            report.status = Status::Incomplete;
         }
-    } else if !event(AFTER, told) && report.status == Status::Success {
-        report.status = Status::Incomplete;
+    } else if events.is_some() {
+        let (event, failed) = (AFTER, None);
+        told(&WholeStep::Event { event, failed });
     }
     told(&WholeStep::Ended {
         success: report.status == Status::Success,
@@ -195,6 +183,33 @@ pub fn restore_data(
         elapsed: clock.elapsed(),
     });
     Ok(report)
+}
+
+impl WholeReport {
+    /// Restores, and takes down what came of it.
+    fn bring(
+        &mut self,
+        context: &Context,
+        name: &JobName,
+        progress: &dyn Progress,
+        told: &mut dyn FnMut(&WholeStep<'_>),
+    ) {
+        match bring(context, name, progress) {
+            Ok((restore, restored)) => {
+                let whole = restored.report.problems.is_empty();
+                self.status = if whole { Status::Success } else { Status::Incomplete };
+                told(&WholeStep::Restored {
+                    restore: &restore,
+                    restored: &restored,
+                });
+                self.restored = Some(restored);
+            }
+            Err(error) => {
+                self.status = Status::from(error.kind());
+                self.error = Some(error);
+            }
+        }
+    }
 }
 
 const BEFORE: &str = "pre-restore-data";

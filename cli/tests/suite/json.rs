@@ -105,8 +105,12 @@ fn listings() {
     assert!(latin["path"].as_str().unwrap().ends_with("caf\u{fffd}"), "{latin}");
     has(entries.last().unwrap(), "type command status code snapshot entries");
     let found = machine.json(&["find", "--repo", "repo", "letter.txt"], 0);
-    has(&found[0], "type snapshot path kind mode uid gid user group size mtime");
+    has(
+        &found[0],
+        "type snapshot backup path kind mode uid gid user group size mtime",
+    );
     assert_eq!(found.last().unwrap()["found"], 2);
+    has(found.last().unwrap(), "type command status code found more unanswered");
     let (first, second) = (
         snapshots[0]["id"].as_str().unwrap(),
         snapshots[1]["id"].as_str().unwrap(),
@@ -117,6 +121,37 @@ fn listings() {
     has(
         differences.last().unwrap(),
         "type command status code added removed content metadata other_type",
+    );
+}
+
+#[test]
+fn answers_to_questions() {
+    let machine = Machine::new();
+    machine.backup();
+    let letter = machine.text("data/letter.txt");
+    let versions = machine.json(&["history", "--repo", "repo", &letter], 0);
+    has(
+        &versions[0],
+        "type backup snapshot time change snapshots last_snapshot last_time entry",
+    );
+    has(versions.last().unwrap(), "type command status code versions unanswered");
+    let sizes = machine.json(&["du", "--repo", "repo"], 0);
+    has(&sizes[0], "type path bytes files folders");
+    has(
+        sizes.last().unwrap(),
+        "type command status code snapshot bytes files folders",
+    );
+    let placed = machine.json(&["restore", "--repo", "repo", "--beside", &letter], 0);
+    has(of(&placed, "restored")[0], "type path restored");
+    machine.write("data/letter.txt", "longer than before");
+    let verified = machine.json(&["verify", "--repo", "repo"], 1);
+    has(
+        of(&verified, "difference")[0],
+        "type change path kind properties size_before size_after",
+    );
+    has(
+        verified.last().unwrap(),
+        "type command status code snapshot compared files_read added removed content metadata other_type problems",
     );
 }
 

@@ -249,7 +249,12 @@ fn d76_ages_of_all_units_are_understood() {
 fn d77_beside_the_original_and_never_over_anything() {
     for engine in ENGINES {
         let (machine, [first, second]) = two_snapshots(engine);
-        let day = machine.json(&["snapshots", "-b", "b1"], 0)[0]["time"].as_str().unwrap()[..10].to_owned();
+        let day = machine.json(&["snapshots", "-b", "b1"], 0)[0]["time"]
+            .as_str()
+            .unwrap()
+            .chars()
+            .take(10)
+            .collect::<String>();
         fs::set_permissions(machine.path("data/deep"), fs::Permissions::from_mode(0o500)).unwrap();
         let (letter, deep) = (machine.text("data/letter.txt"), machine.text("data/deep"));
         let copy = |path: &str, suffix: &str| format!("{path}_{day}{suffix}");

@@ -16,3 +16,4 @@ pub mod server;
 pub mod skip;
 pub mod sshd;
 pub mod tree;
+pub mod world;

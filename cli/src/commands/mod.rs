@@ -2,6 +2,7 @@
 
 mod ask;
 mod backup;
+mod completions;
 mod contents;
 mod db;
 mod events;
@@ -50,6 +51,11 @@ pub fn run(words: &[OsString]) -> ExitCode {
     }
     let matches = command_line().try_get_matches_from(words);
     match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        // Of the program alone: it needs no machine with a place for Holdfast's files.
+        Ok(Cli {
+            command: Command::Completions { shell },
+            ..
+        }) => completions::run(shell),
         Ok(cli) => start(cli, program_name(words)),
         Err(error) => refuse(&error, words),
     }
@@ -180,8 +186,8 @@ impl App {
             Command::BackupDataList { name, files } => nethserver::list(self, &name.name, files),
             Command::RestoreData { name } => nethserver::restore_data(self, &name.name),
             Command::RestoreFile(args) => nethserver::restore_file(self, &args),
-            // Answered before the line was parsed; here only for the help.
-            Command::Db { .. } | Command::Config { .. } => Ok(Status::Usage),
+            // Answered before; here only for the help.
+            Command::Db { .. } | Command::Config { .. } | Command::Completions { .. } => Ok(Status::Usage),
         }
     }
 

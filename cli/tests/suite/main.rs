@@ -15,6 +15,8 @@ mod json;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod quick;
 #[cfg(test)]
 mod restoring;

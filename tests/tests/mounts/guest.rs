@@ -9,7 +9,7 @@ use backends::mount::{self, Spot, cifs, nfs};
 use engine_api::{Body, Destination, Key, PutMode, StoreErrorKind};
 
 /// Whether this is the guest.
-fn inside() -> bool {
+pub(crate) fn inside() -> bool {
     std::env::var_os("HOLDFAST_GUEST").is_some()
 }
 

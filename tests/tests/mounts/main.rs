@@ -4,6 +4,7 @@
 
 mod disk;
 mod guest;
+mod manual;
 mod qemu;
 
 use std::fs;

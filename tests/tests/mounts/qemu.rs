@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use holdfast_tests::need;
+use holdfast_tests::world::program;
 
 /// The folder that `tests/guest/build` filled.
 const GUEST: &str = "HOLDFAST_TEST_GUEST";
@@ -41,7 +42,7 @@ fn guest_in_qemu() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(
-        text.contains(" 5 passed; 0 failed"),
+        text.contains(" 7 passed; 0 failed"),
         "not all tests of the guest ran:\n{text}"
     );
 }
@@ -50,10 +51,11 @@ fn qemu(folder: &std::path::Path, disk: &std::path::Path) -> Command {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("guest/inside");
     let tests = std::env::current_exe().unwrap();
     let words = format!(
-        "console=ttyS0 quiet panic=-1 holdfast.modules={} holdfast.script={} holdfast.tests={}",
+        "console=ttyS0 quiet panic=-1 holdfast.modules={} holdfast.script={} holdfast.tests={} holdfast.program={}",
         folder.join("modules").display(),
         here.display(),
-        tests.display()
+        tests.display(),
+        program().display()
     );
     // A guest that hangs is ended by `timeout`, which ends with this process too.
     let mut command = Command::new("timeout");

@@ -4,7 +4,6 @@
 
 mod disk;
 mod guest;
-mod manual;
 mod qemu;
 
 use std::fs;

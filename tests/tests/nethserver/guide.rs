@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use holdfast_tests::need;
+use holdfast_tests::server::program;
 use holdfast_tests::world::{NO_WORLD, World};
 
 /// What is typed of a page, and how many blocks are not.
@@ -58,7 +59,11 @@ fn folder() -> PathBuf {
 fn run(name: &str) {
     let page = Page::read(&folder().join(name));
     assert!(page.blocks > 0);
-    let world = need!(World::new(), NO_WORLD).alone();
+    let mut world = need!(World::new(), NO_WORLD).alone();
+    if page.script.contains("$RCLONE") {
+        let rclone = need!(program("rclone"), "rclone is not installed");
+        world = world.with_variable("RCLONE", rclone.to_str().unwrap());
+    }
     let answer = world.run(&format!("set -x\n{}", page.script));
     assert_eq!(answer.code, Some(0), "{name}\n{}\n{}", answer.out, answer.err);
 }
@@ -76,6 +81,12 @@ macro_rules! pages {
 
 pages! {
     first_backup: "first-backup.md",
+    several_backups: "several-backups.md",
+    engines: "engines.md",
+    what_is_saved: "what-is-saved.md",
+    restore: "restore.md",
+    usb_disks: "usb-disks.md",
+    disaster_recovery: "disaster-recovery.md",
 }
 
 /// A page that nobody types would soon be wrong.

@@ -61,7 +61,7 @@ fn bash_completes_what_begins_so() {
     machine.write("script", &machine.good(&["completions", "bash"]));
     let complete = |words: &str| {
         let line = format!(
-            "source script; COMP_WORDS=({words} ''); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+            "source ./script; COMP_WORDS=({words} ''); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
              _holdfast holdfast '' ''; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         );
         let folder = machine.path("");
@@ -102,7 +102,7 @@ fn every_command_has_a_manual_page() {
     );
     for page in found {
         let Ok(read) = Command::new("groff")
-            .args(["-man", "-Tutf8", "-ww", "-z"])
+            .args(["-K", "utf8", "-man", "-Tutf8", "-ww", "-z"])
             .arg(&page)
             .output()
         else {

@@ -18,6 +18,7 @@ fn build(out: &Path) -> PathBuf {
         .arg(pages)
         .arg("--out")
         .arg(out)
+        .args(["--compress", "gzip"])
         .output()
         .unwrap();
     let (text, errors) = (

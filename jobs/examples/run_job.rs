@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine_api::{Event, Progress, Result};
 use jobs::esmith::Record;
-use jobs::{Context, JobName, Layout, Plan, RunOptions, Status, Step, Surroundings, Watcher, catalog};
+use jobs::{Context, JobName, Layout, Plan, RunOptions, Step, Surroundings, Watcher, catalog};
 
 /// Hears what the engine does and what the run does, as a window with a progress bar would.
 #[derive(Default)]

@@ -3,4 +3,5 @@
 
 mod adopt;
 mod guide;
+mod manual;
 mod package;

@@ -12,16 +12,19 @@ mod error;
 mod measure;
 mod options;
 mod peers;
+mod remote;
 mod rounds;
 mod table;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
 use crate::corpus::Corpus;
 use crate::error::Error;
 use crate::options::Options;
+use crate::remote::Remote;
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
@@ -37,7 +40,11 @@ fn run(options: &Options) -> Result<(), Error> {
     let folder = options.folder();
     let corpus = Corpus::make(&folder.join("corpus"), options.scale)?;
     let peers = peers::find(options)?;
-    let results = rounds::run(&corpus, &peers, options, &folder);
+    let remote = match options.over {
+        Some(over) => Some(Remote::start(over, &folder, Duration::from_millis(options.delay))?),
+        None => None,
+    };
+    let results = rounds::run(&corpus, &peers, options, &folder, remote.as_ref());
     if !options.keep {
         corpus.remove()?;
     }

@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
+use crate::remote::Over;
+
 /// Runs Holdfast and every peer found on this machine on the same work and prints a table of medians.
 #[derive(Debug, Parser)]
 #[command(name = "holdfast-benches")]
@@ -9,6 +11,14 @@ pub struct Options {
     /// Holdfast's engine, beside the programs that it is to be compared with.
     #[arg(long, value_enum, default_value_t = Engine::Restic)]
     pub engine: Engine,
+
+    /// Over the network, to a server of this kind on this machine; without, to a folder.
+    #[arg(long, value_enum)]
+    pub over: Option<Over>,
+
+    /// How long that network takes there and back, in milliseconds.
+    #[arg(long, default_value_t = 0, requires = "over")]
+    pub delay: u64,
 
     /// Only these programs, such as holdfast,restic.
     #[arg(long, value_delimiter = ',')]

@@ -7,6 +7,7 @@ use crate::error::{At, Error};
 use crate::measure::{self, Cost};
 use crate::options::{Options, Step};
 use crate::peers::{KEEP, Peer, Place};
+use crate::remote::Remote;
 
 /// Changed backups in one round: with the first and the unchanged one they make six snapshots.
 const GENERATIONS: u32 = 4;
@@ -20,14 +21,20 @@ pub struct Measured {
 }
 
 /// Runs every peer in turn, round after round.
-pub fn run(corpus: &Corpus, peers: &[Box<dyn Peer>], options: &Options, folder: &Path) -> Result<Vec<Measured>, Error> {
+pub fn run(
+    corpus: &Corpus,
+    peers: &[Box<dyn Peer>],
+    options: &Options,
+    folder: &Path,
+    remote: Option<&Remote>,
+) -> Result<Vec<Measured>, Error> {
     let mut results: Vec<Measured> = peers.iter().map(|peer| empty(peer.as_ref(), options)).collect();
     for round in 1..=options.rounds {
         for (peer, result) in peers.iter().zip(&mut results) {
             eprintln!("round {round} of {}: {}", options.rounds, result.title);
             // The round before, or a run that was broken off, left its changes.
             corpus.revert(GENERATIONS)?;
-            Round::new(corpus, peer.as_ref(), folder)?.run(result)?;
+            Round::new(corpus, peer.as_ref(), folder, remote)?.run(result)?;
         }
     }
     Ok(results)
@@ -52,21 +59,29 @@ struct Round<'a> {
 impl Drop for Round<'_> {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.work);
+        let _ = fs::remove_dir_all(&self.place.repository);
     }
 }
 
 impl<'a> Round<'a> {
-    fn new(corpus: &'a Corpus, peer: &'a dyn Peer, folder: &Path) -> Result<Self, Error> {
+    fn new(corpus: &'a Corpus, peer: &'a dyn Peer, folder: &Path, remote: Option<&'a Remote>) -> Result<Self, Error> {
         let work = folder.join("work");
         if work.exists() {
             fs::remove_dir_all(&work).at("remove", &work)?;
         }
         let place = Place {
             corpus: corpus.root(),
-            repository: work.join("repository"),
+            repository: match remote {
+                Some(remote) => remote.stored(folder, "repository"),
+                None => work.join("repository"),
+            },
             target: work.join("target"),
             home: work.join("home"),
+            remote,
         };
+        if place.repository.exists() {
+            fs::remove_dir_all(&place.repository).at("remove", &place.repository)?;
+        }
         for dir in [&place.home, &place.target] {
             fs::create_dir_all(dir).at("make", dir)?;
         }
@@ -137,8 +152,11 @@ impl<'a> Round<'a> {
     fn step(&self, result: &mut Measured, step: Step, command: std::process::Command) -> Result<(), Error> {
         // What the step before left to write must not slow this one down.
         measure::run(std::process::Command::new("sync"), &self.log())?;
+        let before = self.place.remote.map_or(0, Remote::sent);
         let cost = measure::run(command, &self.log())?;
-        eprintln!("    {}: {:.2} s", step.title(), cost.wall.as_secs_f64());
+        let sent = self.place.remote.map(|remote| remote.sent() - before);
+        let sent = sent.map_or_else(String::new, |bytes| format!(", {bytes} bytes sent"));
+        eprintln!("    {}: {:.2} s{sent}", step.title(), cost.wall.as_secs_f64());
         let row = result.costs.iter_mut().find(|(other, _)| *other == step);
         if let Some((_, costs)) = row {
             costs.push(cost);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use engine_api::{
     BackupReport, BackupRequest, CheckReport, CheckRequest, CompareReport, CompareRequest, Description, DiffEntry,
-    Engine, EngineKind, Entry, FileContent, FindRequest, ForgetReport, ForgetRequest, Found, Progress, PruneReport,
+    Engine, EngineKind, Entry, Event, FileContent, FindRequest, ForgetReport, ForgetRequest, Found, Progress, PruneReport,
     PruneRequest, RepairReport, RepairRequest, RestoreReport, RestoreRequest, Result, Snapshot, SnapshotFilter,
     SnapshotId, SnapshotRef, Version,
 };
@@ -25,12 +25,24 @@ const DESCRIPTION: Description = Description {
     needs_files: true,
 };
 
+/// How often a backup goes on after the connection to its place was lost in the middle of a file.
+const TRIES: u32 = 3;
+
 impl Engine for RsyncEngine {
     fn describe(&self) -> &'static Description {
         &DESCRIPTION
     }
 
     fn backup(&self, request: &BackupRequest, progress: &dyn Progress) -> Result<BackupReport> {
+        for _ in 1..TRIES {
+            match backup::run(self, request, progress) {
+                Err(error) if error.was_cut_off() && !progress.cancelled() => {
+                    let notice = format!("{}; going on where it stopped", error.chain());
+                    progress.event(Event::Notice(&notice));
+                }
+                other => return Ok(other?),
+            }
+        }
         Ok(backup::run(self, request, progress)?)
     }
 

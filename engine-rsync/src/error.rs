@@ -109,6 +109,12 @@ pub(crate) const fn is_out_of_reach(error: &StoreError) -> bool {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// Whether the connection to the place was lost, which may be there again.
+    pub(crate) fn was_cut_off(&self) -> bool {
+        use engine_api::StoreErrorKind::{Connection, Timeout};
+        matches!(self, Self::Store(error) if matches!(error.kind, Connection | Timeout))
+    }
+
     /// The message followed by its causes, on one line.
     pub(crate) fn chain(self) -> String {
         engine_api::Error::from(self).chain()

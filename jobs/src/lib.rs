@@ -31,9 +31,11 @@ mod atomic;
 pub mod catalog;
 mod context;
 mod detect;
+pub mod disks;
 mod error;
 pub mod esmith;
 pub mod events;
+mod exchange;
 mod hooks;
 mod keys;
 mod layout;
@@ -51,11 +53,13 @@ mod secrets;
 mod site;
 mod status;
 pub mod text;
+pub mod trial;
 pub mod when;
 
 pub use actions::{ActionReport, Ending};
 pub use context::{Context, FoundDatabase};
 pub use error::{Error, Result};
+pub use exchange::{Exchange, Exchanged};
 pub use fstree::pattern::parse_list;
 pub use hooks::HookNote;
 pub use keys::Key;
@@ -64,8 +68,8 @@ pub use name::JobName;
 pub use open::Repository;
 pub use quick::{QuickBackup, QuickReport};
 pub use record::{
-    Certificate, Conduct, EngineName, IoPriority, Job, Place, PlaceKind, Priority, Prune, RecordError, Retention, Sets,
-    Strategy, Timetable,
+    Certificate, Conduct, EngineName, IoPriority, Job, Pair, Place, PlaceKind, Priority, Prune, RecordError, Retention,
+    Sets, Strategy, Timetable,
 };
 pub use restore::{Placed, Restore, Restored, WholeReport, WholeStep, restore_data};
 pub use run::steps::new_repository as new_repository_lines;

@@ -72,6 +72,19 @@ impl Secret {
         Ok(Some(Self::new(text.trim())))
     }
 
+    /// Reads the first line of the file at `path`, blanks and all: how a password is handed over by NethServer's commands.
+    ///
+    /// # Errors
+    /// When it cannot be read or the line is empty.
+    pub fn read_first_line(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map(Zeroizing::new);
+        let text = text.map_err(|error| Error::io("read the password file", path, error))?;
+        match text.lines().next() {
+            None | Some("") => Err(Error::EmptyPassword { path: path.to_owned() }),
+            Some(line) => Ok(Self::new(line)),
+        }
+    }
+
     /// Keeps it in a new file that only its owner can read; an existing one is an error.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Which repository is meant, and which of Holdfast's own files belong to it.
 
 use std::fmt::Write;
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,6 +88,7 @@ pub struct Site {
     pub(crate) rate: Option<Arc<Rate>>,
     pub(crate) sets: Sets,
     pub(crate) strategy: Strategy,
+    pub(crate) connections: Option<NonZeroUsize>,
     /// Says where a repository was seen last, so that a missing one is not taken for a new one.
     pub(crate) origin: PathBuf,
 }
@@ -122,6 +124,7 @@ impl Site {
             rate: None,
             sets: job.sets.clone(),
             strategy: job.strategy.clone(),
+            connections: job.connections,
             secret: access.password_file.clone().unwrap_or(kept),
             selector: format!("-b {name}"),
             filter: own_snapshots(context, job.engine, name),
@@ -153,6 +156,7 @@ impl Site {
                 ..Sets::default()
             },
             strategy: Strategy::default(),
+            connections: None,
             mount_point: None,
             subfolder: PathBuf::new(),
             ssh_keys: Vec::new(),

@@ -4,10 +4,12 @@
 pub mod apache;
 pub mod b2;
 pub mod corpus;
+pub mod disk;
 pub mod duplicity;
 pub mod faults;
 pub mod files;
 pub mod holdfast;
+pub mod machine;
 pub mod proxy;
 pub mod restic;
 pub mod rsync;
@@ -16,4 +18,5 @@ pub mod server;
 pub mod skip;
 pub mod sshd;
 pub mod tree;
+pub mod watch;
 pub mod world;

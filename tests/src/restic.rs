@@ -67,6 +67,7 @@ pub struct Restic {
     password: String,
     home: TempDir,
     environment: Vec<(&'static str, String)>,
+    options: Vec<String>,
 }
 
 impl Restic {
@@ -79,6 +80,7 @@ impl Restic {
             password: PASSWORD.to_owned(),
             home: tempfile::tempdir().unwrap(),
             environment: Vec::new(),
+            options: Vec::new(),
         }
     }
 
@@ -86,6 +88,13 @@ impl Restic {
     #[must_use]
     pub fn with_env(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.environment.push((name, value.into()));
+        self
+    }
+
+    /// The same with one more option of its storage.
+    #[must_use]
+    pub fn with_option(mut self, option: &str) -> Self {
+        self.options.push(option.to_owned());
         self
     }
 
@@ -117,6 +126,9 @@ impl Restic {
             .env("TZ", "UTC")
             .env("LC_ALL", "C.UTF-8")
             .envs(self.environment.iter().map(|(name, value)| (*name, value)));
+        for option in &self.options {
+            command.arg("-o").arg(option);
+        }
         command
     }
 

@@ -108,6 +108,20 @@ pub fn rclone(what: &str, arguments: &[&str], dir: &Path) -> Option<Server> {
     Some(Server::start(command, address, &dir.with_extension("log")))
 }
 
+/// restic's own server of its REST protocol on `dir`, without a login. `None` where there is none.
+#[must_use]
+pub fn rest_server(dir: &Path, arguments: &[&str]) -> Option<Server> {
+    let program = program("rest-server")?;
+    let address = free_address();
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .args(["--no-auth", "--listen", &address.to_string(), "--path"])
+        .arg(dir)
+        .args(arguments);
+    Some(Server::start(command, address, &dir.with_extension("log")))
+}
+
 /// A certificate authority and a certificate of its making for this machine.
 #[derive(Debug, Clone)]
 pub struct Certificates {

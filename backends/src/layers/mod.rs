@@ -2,12 +2,14 @@
 //!
 //! Each layer takes an `Arc<dyn BlobStore>` and is one, and forwards everything. From the outside in they belong in this
 //! order: [`Retry`], [`Concurrency`], [`Bandwidth`], [`Timeout`], the storage. So who waits for the next try keeps nobody
-//! else out, and the time that a try waits for its turn is not held against it.
+//! else out, and the time that a try waits for its turn is not held against it. [`RetryFiles`] does for a tree of files what
+//! [`Retry`] does for objects.
 
 mod bandwidth;
 mod bandwidth_files;
 mod clock;
 mod concurrency;
+mod files;
 mod retry;
 mod timeout;
 
@@ -18,5 +20,6 @@ pub use bandwidth::{Bandwidth, Rate};
 pub use bandwidth_files::BandwidthFiles;
 pub use clock::{Clock, SystemClock};
 pub use concurrency::Concurrency;
+pub use files::RetryFiles;
 pub use retry::{Attempt, Listener, Retry, RetryPolicy};
 pub use timeout::{Limits, Timeout};

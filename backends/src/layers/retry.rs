@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_api::{BlobStore, Body, Capabilities, Key, ObjectMeta, PutMode, Space, StoreError, StoreErrorKind};
+use engine_api::{BlobStore, Body, Capabilities, Cause, Key, ObjectMeta, PutMode, Space, StoreError, StoreErrorKind};
 
 use super::{Clock, SystemClock};
 
@@ -54,7 +54,7 @@ pub type Listener = Box<dyn Fn(Attempt<'_>) -> ControlFlow<()> + Send + Sync>;
 /// Tries again what may pass: with a growing, random wait, and at once not at all where it cannot help.
 ///
 /// Where the answer to a try was lost, its effect may be there: an object that now exists with the same content has been
-/// created, one that is now missing has been removed.
+/// created, one that is now missing has been removed. What was stored after such a loss is looked at once more.
 pub struct Retry {
     inner: Arc<dyn BlobStore>,
     tries: Tries,
@@ -62,7 +62,7 @@ pub struct Retry {
 }
 
 /// What is tried again: see [`Retry`].
-struct Tries {
+pub(super) struct Tries {
     policy: RetryPolicy,
     listener: Listener,
     clock: Arc<dyn Clock>,
@@ -105,13 +105,7 @@ impl Retry {
         listener: Listener,
         mut open: impl FnMut() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let tries = Tries {
-            policy,
-            listener,
-            clock: Arc::new(SystemClock::new()),
-            random: RandomState::new(),
-        };
-        tries.run(|_| open())
+        Tries::new(policy, listener).run(|_| open())
     }
 
     /// Whether `key` holds just what `body` is.
@@ -151,6 +145,24 @@ impl Retry {
         }
     }
 
+    /// Makes sure that `key` is there: a server may throw away what it has when an earlier try ends at last, though a later
+    /// one has stored it since.
+    fn look(&self, key: &Key, body: Body<'_>) -> Result<(), StoreError> {
+        let found = self.inner.stat(key);
+        match &found {
+            Ok(found) if found.size == body.len() => return Ok(()),
+            Err(error) if !error.is_not_found() => return found.map(|_| ()),
+            _ => {}
+        }
+        Err(StoreError {
+            operation: "write",
+            object: key.to_string(),
+            location: self.location().to_owned(),
+            kind: StoreErrorKind::Other,
+            source: Cause::new("the server took it and does not have it").into(),
+        })
+    }
+
     /// Marks a key that was handed over by a hash of 128 bits, so that a long listing takes sixteen bytes an object.
     fn mark(&self, key: &Key) -> u128 {
         let bytes = key.as_bytes();
@@ -160,8 +172,17 @@ impl Retry {
 }
 
 impl Tries {
+    pub(super) fn new(policy: RetryPolicy, listener: Listener) -> Self {
+        Self {
+            policy,
+            listener,
+            clock: Arc::new(SystemClock::new()),
+            random: RandomState::new(),
+        }
+    }
+
     /// Calls `attempt` until it goes well or further tries are no use; it is told whether an earlier one may have worked.
-    fn run<T>(&self, mut attempt: impl FnMut(bool) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn run<T>(&self, mut attempt: impl FnMut(bool) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let start = self.clock.now();
         let mut number = 1;
         loop {
@@ -220,9 +241,12 @@ impl BlobStore for Retry {
     }
 
     fn put(&self, key: &Key, body: Body<'_>, mode: PutMode) -> Result<(), StoreError> {
-        self.tries.run(|again| match mode {
-            PutMode::Create => self.create(key, body, again),
-            PutMode::Replace => self.inner.put(key, body, mode),
+        self.tries.run(|again| {
+            match mode {
+                PutMode::Create => self.create(key, body, again),
+                PutMode::Replace => self.inner.put(key, body, mode),
+            }?;
+            if again { self.look(key, body) } else { Ok(()) }
         })
     }
 

@@ -454,3 +454,30 @@ proptest::proptest! {
         proptest::prop_assert!(clock.now() <= policy.total);
     }
 }
+
+/// A server may remove what a later try has stored when an earlier one ends at last.
+#[test]
+fn what_was_stored_after_a_lost_answer_is_looked_at_once_more() {
+    let scripted = Scripted::new();
+    let key = Key::new("data/x").unwrap();
+    let gone = key.clone();
+    // The first try is cut; the second stores it, and it is gone when it is looked at; the third stores it for good.
+    scripted.fail(StoreErrorKind::Connection);
+    scripted.then(|_| None);
+    scripted.then(move |inner| {
+        inner.remove(&gone).unwrap();
+        None
+    });
+    let store: Arc<dyn BlobStore> = scripted.clone();
+    let policy = RetryPolicy::default();
+    let retry = Retry::with_clock(
+        store,
+        policy,
+        Box::new(|_| ControlFlow::Continue(())),
+        Arc::new(FakeClock::default()),
+    );
+    retry.put(&key, Body::Bytes(b"content"), PutMode::Replace).unwrap();
+    assert_eq!(scripted.inner.get(&key).unwrap(), b"content");
+    // Three puts and two looks.
+    assert_eq!(scripted.calls(), 5);
+}

@@ -126,6 +126,9 @@ impl Source for Share<'_> {
 
 /// `mount.cifs` gives the error's number: `mount error(13): Permission denied`.
 fn kind_of(complaint: &str) -> StoreErrorKind {
+    if program::knows_not(complaint) {
+        return StoreErrorKind::Unsupported;
+    }
     let number = complaint
         .split_once("mount error(")
         .and_then(|(_, rest)| rest.split_once(')'));

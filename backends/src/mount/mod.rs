@@ -7,6 +7,7 @@
 
 pub mod cifs;
 mod error;
+pub mod format;
 mod lease;
 pub mod nfs;
 mod program;

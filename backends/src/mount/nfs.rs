@@ -67,7 +67,9 @@ impl Source for Export<'_> {
 
 fn kind_of(complaint: &str) -> StoreErrorKind {
     let has = |part: &str| complaint.contains(part);
-    if has("access denied") || has("not permitted") || has("Permission denied") {
+    if program::knows_not(complaint) {
+        StoreErrorKind::Unsupported
+    } else if has("access denied") || has("not permitted") || has("Permission denied") {
         StoreErrorKind::PermissionDenied
     } else if has("No such file") {
         StoreErrorKind::NotFound

@@ -1,12 +1,12 @@
 //! The system's own programs, run with a time limit and without a word of secret on their command lines.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use engine_api::StoreErrorKind;
+use engine_api::{Cause, StoreErrorKind};
 
 use super::error::Failed;
 
@@ -30,16 +30,30 @@ pub(super) fn run<'a>(
     name: &str,
     words: impl IntoIterator<Item = &'a OsStr>,
 ) -> Result<Said, Failed> {
+    run_with(operation, name, words, None)
+}
+
+/// The same, with something to read for it: no more than a pipe holds.
+pub(super) fn run_with<'a>(
+    operation: &'static str,
+    name: &str,
+    words: impl IntoIterator<Item = &'a OsStr>,
+    input: Option<&str>,
+) -> Result<Said, Failed> {
     let mut child = Command::new(name)
         .args(words)
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LC_ALL", "C")
-        .stdin(Stdio::null())
+        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|cause| Failed::io(operation, cause))?;
+        .map_err(|cause| missing(operation, name, cause))?;
+    if let (Some(input), Some(mut pipe)) = (input, child.stdin.take()) {
+        // A program that does not read it says why by itself.
+        let _ = pipe.write_all(input.as_bytes());
+    }
     let output = drain(child.stdout.take());
     let complaint = drain(child.stderr.take());
     let success = wait(operation, name, &mut child)?;
@@ -48,6 +62,27 @@ pub(super) fn run<'a>(
         output: output.join().unwrap_or_default(),
         complaint: one_line(&complaint.join().unwrap_or_default()),
     })
+}
+
+/// A program that is not installed is no missing disk or share.
+fn missing(operation: &'static str, name: &str, cause: std::io::Error) -> Failed {
+    if cause.kind() != std::io::ErrorKind::NotFound {
+        return Failed::io(operation, cause);
+    }
+    let cause = Cause::new(format!("the program {name} is not installed"));
+    Failed {
+        operation,
+        kind: StoreErrorKind::Unsupported,
+        cause: cause
+            .with_hint(format!("install the system's package that has {name}"))
+            .into(),
+    }
+}
+
+/// Whether `mount` says that it, or the kernel, has nothing for this kind of filesystem.
+pub(super) fn knows_not(complaint: &str) -> bool {
+    let said = ["unknown filesystem type", "helper program", "No such device"];
+    said.iter().any(|said| complaint.contains(said))
 }
 
 /// Reads what comes, and keeps the beginning, so that the program is never held up.

@@ -48,6 +48,8 @@ pub struct Disk {
     pub model: Option<String>,
     /// Where it is mounted.
     pub mounted: Vec<PathBuf>,
+    /// Whether it is a disk, not a partition of one.
+    pub whole: bool,
 }
 
 /// Every filesystem of this machine's disks.
@@ -56,6 +58,11 @@ pub struct Disk {
 /// When the system's `lsblk` cannot be asked.
 pub fn disks() -> Result<Vec<Disk>, StoreError> {
     list().map_err(|failed| failed.into_store_error("the disks", Path::new("this machine")))
+}
+
+/// The same for the modules beside this one.
+pub(super) fn all_disks() -> Result<Vec<Disk>, Failed> {
+    list()
 }
 
 /// What an administrator should know of a disk of this kind of filesystem that works all the same.
@@ -237,6 +244,7 @@ pub(super) fn parse(json: &str) -> Result<Vec<Disk>, Failed> {
             removable: row.rm.unwrap_or_default() || row.hotplug.unwrap_or_default(),
             model: row.model.map(|model| model.trim().to_owned()),
             mounted: Vec::new(),
+            whole: matches!(row.r#type.as_deref(), Some("disk" | "loop")),
         })
         .collect())
 }

@@ -34,6 +34,18 @@ pub fn install_key(settings: &Settings, password: &Secret, public_key: &str) -> 
     install(settings, password, public_key).map_err(|problem| context.error(problem))
 }
 
+/// Logs in with the keys of `settings` and out again.
+///
+/// # Errors
+/// [`Unauthenticated`](StoreErrorKind::Unauthenticated) when the server takes none of them; any other kind when it cannot be
+/// asked.
+pub fn try_keys(settings: &Settings) -> Result<(), StoreError> {
+    let location = settings.location();
+    let context = Context::new("log in to", b"", &location);
+    let tried = Client::new(settings.clone()).and_then(|client| client.open(Login::Keys).map(drop));
+    tried.map_err(|problem| context.error(problem))
+}
+
 fn install(settings: &Settings, password: &Secret, public_key: &str) -> Result<(), Problem> {
     let key = PublicKey::from_openssh(public_key.trim())
         .map_err(|error| Problem::known(StoreErrorKind::Other, format!("it is no public key: {error}")))?;

@@ -25,8 +25,9 @@ use std::sync::Arc;
 
 use engine_api::{Destination, StoreError};
 
-pub use install::install_key;
+pub use install::{install_key, try_keys};
 pub use settings::Settings;
+pub use ssh::host_key::pinned;
 pub use ssh::key::{make_key, public_key};
 
 /// Connects and opens the folder of `settings` as a destination; with `create` it is made, with its parents, when it is

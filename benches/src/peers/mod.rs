@@ -12,6 +12,7 @@ use std::process::Command;
 
 use crate::error::Error;
 use crate::options::{Engine, Options};
+use crate::remote::Remote;
 
 /// How many snapshots are kept in the end.
 pub const KEEP: u32 = 3;
@@ -25,6 +26,8 @@ pub struct Place<'a> {
     pub repository: PathBuf,
     pub target: PathBuf,
     pub home: PathBuf,
+    /// The server that has the repository, where it is one.
+    pub remote: Option<&'a Remote>,
 }
 
 /// A backup program, as the commands of the steps.
@@ -49,6 +52,11 @@ pub fn find(options: &Options) -> Result<Vec<Box<dyn Peer>>, Error> {
         peers.push(Box::new(holdfast::Holdfast::find(options)?));
     }
     let others = match options.engine {
+        // The others know other servers, or none.
+        Engine::Restic if options.over.is_some() => vec![("restic", boxed(restic::Restic::find(&options.restic)))],
+        Engine::Rsync if options.over.is_some() => {
+            vec![("link-dest", boxed(rsync::Rsync::find(rsync::Kind::LinkDest)))]
+        }
         Engine::Restic => vec![
             ("restic", boxed(restic::Restic::find(&options.restic))),
             ("rustic", boxed(rustic::Rustic::find(&options.rustic))),

@@ -52,6 +52,15 @@ impl Peer for Rsync {
     }
 
     fn backup(&self, place: &Place<'_>) -> Command {
+        if let Some(remote) = place.remote {
+            // The folders are looked up on this machine: rsync-time-backup takes a session of ssh for that.
+            let script = "last=$(ls \"$1\" | tail -n 1)
+                new=$((${last:-1000} + 1))
+                rsync -aHAX -e \"$4\" ${last:+--link-dest=\"$1/$last\"} \"$2\" \"root@127.0.0.1:$1/$new\"";
+            let mut command = shell(place, script);
+            command.arg(remote.ssh());
+            return command;
+        }
         let script = match self.kind {
             Kind::Mirror => "rsync -aHAX --delete \"$2\" \"$1/1001\"",
             Kind::LinkDest => {
@@ -68,6 +77,12 @@ impl Peer for Rsync {
     }
 
     fn restore(&self, place: &Place<'_>) -> Command {
+        if let Some(remote) = place.remote {
+            let script = format!("{LAST}rsync -aHAX -e \"$4\" \"root@127.0.0.1:$1/$last/\" \"$3\"");
+            let mut command = shell(place, &script);
+            command.arg(remote.ssh());
+            return command;
+        }
         shell(place, &format!("{LAST}rsync -aHAX \"$1/$last/\" \"$3\""))
     }
 

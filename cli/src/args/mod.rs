@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 mod ask;
+mod backends;
 mod data;
 mod keep;
 mod repository;
@@ -14,6 +15,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use jobs::EngineName;
 
 pub use ask::{DuArgs, FindArgs, HistoryArgs, VerifyArgs};
+pub use backends::{BackendsArgs, BackendsCommand, DiskCommand, SshKeyArgs};
 pub use data::{BackupArgs, CatArgs, DiffArgs, LsArgs, RestoreArgs, RestoreFileArgs, Selected};
 pub use keep::ForgetArgs;
 pub use repository::{Filter, Opening, RepoArgs};
@@ -156,6 +158,12 @@ pub enum Command {
     /// List, show, add and remove configured backups
     #[command(subcommand)]
     Job(JobCommand),
+    /// Say which engine goes with which storage; try a storage; make an SSH key
+    #[command(after_help = backends::EXAMPLES)]
+    Backends(BackendsArgs),
+    /// List this machine's disks, and format one for backups
+    #[command(subcommand)]
+    Disk(DiskCommand),
     /// Run a configured backup, as NethServer's command of that name does
     #[command(after_help = "Examples:\n  backup-data -b nightly\n  holdfast backup-data -b nightly --json")]
     BackupData {

@@ -1,10 +1,12 @@
 //! Each command: its arguments, a call of `jobs`, and what is printed of the answer.
 
 mod ask;
+mod backends;
 mod backup;
 mod completions;
 mod contents;
 mod db;
+mod disk;
 mod events;
 mod forget;
 mod history;
@@ -179,6 +181,8 @@ impl App {
             Command::Key(command) => keys::run(self, command),
             Command::Init { repository } => maintenance::init(self, &repository),
             Command::Job(command) => jobs_of_machine::run(self, command),
+            Command::Backends(args) => backends::run(self, args),
+            Command::Disk(command) => disk::run(self, command),
             Command::BackupData { name } => backup::run_job(self, &name.name, "backup-data"),
             Command::BackupDataWrapper { name } => backup::run_unattended(self, &name),
             Command::Schedule { command } => schedule::run(self, command),

@@ -26,3 +26,5 @@ mod run;
 mod schedule;
 #[cfg(test)]
 mod signals;
+#[cfg(test)]
+mod storages;

@@ -1,6 +1,7 @@
 //! Opening a repository: the one place that names the engines and the storages.
 
 mod engines;
+mod layers;
 mod origin;
 mod places;
 pub(crate) mod reach;
@@ -13,7 +14,8 @@ use engine_api::{Body, Destination, Engine, ErrorKind, Key, PutMode, Space, Stor
 use engine_restic::{Password, ResticEngine};
 
 use self::engines::Opened;
-use self::places::Retries;
+use self::layers::Retries;
+pub(crate) use self::places::sftp_settings;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::secrets::Secret;
@@ -174,18 +176,22 @@ impl Repository {
 }
 
 /// An open destination, before it is known what lies there.
-struct Connected {
-    destination: Destination,
+pub(crate) struct Connected {
+    pub(crate) destination: Destination,
     retries: Arc<Retries>,
 }
 
 impl Connected {
-    fn open(context: &Context, site: &Site, create: bool) -> engine_api::Result<Self> {
+    /// Opens the place, with every layer on top; tries again what may pass.
+    pub(crate) fn open(context: &Context, site: &Site, create: bool) -> engine_api::Result<Self> {
         let retries = Arc::default();
-        let destination = places::open(context, site, create)?;
-        let destination = places::with_rate(site, destination);
-        let destination = places::with_retries(site, destination, &retries);
+        let destination = layers::open(context, site, create, &retries)?;
         Ok(Self { destination, retries })
+    }
+
+    /// What had to be tried again, in lines.
+    pub(crate) fn retries(&self) -> Vec<String> {
+        self.retries.lines()
     }
 
     fn with(self, engine: Opened, site: Site) -> Repository {
@@ -199,7 +205,7 @@ impl Connected {
 }
 
 /// Whether the folder of the repository is not there, though the storage is.
-fn is_missing(error: &engine_api::Error) -> bool {
+pub(crate) fn is_missing(error: &engine_api::Error) -> bool {
     error.downcast_ref::<StoreError>().is_some_and(StoreError::is_not_found)
 }
 

@@ -1,31 +1,37 @@
 //! The storages, each opened with what a record says of it.
 
 use std::fs;
-use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use backends::http::Trust;
-use backends::layers::{Attempt, Bandwidth, BandwidthFiles, Retry, RetryPolicy};
+use backends::http::{Options, Trust};
 use backends::mount::{Spot, cifs, nfs, usb};
 use backends::{b2, local, rest, s3, sftp, webdav};
-use engine_api::{Destination, FileStore};
+use engine_api::{Destination, StoreError};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::record::{Certificate, EngineName, Place};
 use crate::site::Site;
 
-/// Opens the place, and makes the repository's folder there when `create` says so.
-pub(super) fn open(context: &Context, site: &Site, create: bool) -> engine_api::Result<Destination> {
+/// Opens a place, as often as it is called.
+pub(super) type Opener = Box<dyn Fn() -> Result<Destination, StoreError>>;
+
+/// What opens the place, and makes the repository's folder there when `create` says so.
+///
+/// # Errors
+/// When a file that the record names cannot be read.
+pub(super) fn opener(context: &Context, site: &Site, create: bool, http: &Options) -> Result<Opener> {
     Ok(match &site.place {
-        Place::Local(folder) => local::open(folder, create)?,
+        Place::Local(folder) => {
+            let folder = folder.clone();
+            Box::new(move || local::open(&folder, create))
+        }
         Place::Usb { label } => {
             let settings = usb::Settings {
                 label: label.clone(),
                 spot: spot(context, site),
                 needs_links: site.engine == EngineName::Rsync,
             };
-            usb::open(&settings, create)?
+            Box::new(move || usb::open(&settings, create))
         }
         Place::Cifs {
             host,
@@ -40,7 +46,7 @@ pub(super) fn open(context: &Context, site: &Site, create: bool) -> engine_api::
                 password: password.clone(),
                 spot: spot(context, site),
             };
-            cifs::open(&settings, create)?
+            Box::new(move || cifs::open(&settings, create))
         }
         Place::Nfs { host, share } => {
             let settings = nfs::Settings {
@@ -48,11 +54,17 @@ pub(super) fn open(context: &Context, site: &Site, create: bool) -> engine_api::
                 share: share.clone(),
                 spot: spot(context, site),
             };
-            nfs::open(&settings, create)?
+            Box::new(move || nfs::open(&settings, create))
         }
-        Place::Sftp { .. } => sftp::open(sftp_settings(site)?, create)?,
-        Place::Rest { .. } => rest::open(&rest_settings(site, create)?)?,
-        Place::WebDav { .. } | Place::S3 { .. } | Place::B2 { .. } => shared(site, create)?,
+        Place::Sftp { .. } => {
+            let settings = sftp_settings(site)?;
+            Box::new(move || sftp::open(settings.clone(), create))
+        }
+        Place::Rest { .. } => {
+            let settings = rest_settings(site, create, http)?;
+            Box::new(move || rest::open(&settings))
+        }
+        Place::WebDav { .. } | Place::S3 { .. } | Place::B2 { .. } => shared(site, create, http)?,
     })
 }
 
@@ -65,7 +77,7 @@ fn spot(context: &Context, site: &Site) -> Spot {
     }
 }
 
-pub(super) fn sftp_settings(site: &Site) -> Result<sftp::Settings> {
+pub(crate) fn sftp_settings(site: &Site) -> Result<sftp::Settings> {
     let Place::Sftp {
         host,
         port,
@@ -86,7 +98,7 @@ pub(super) fn sftp_settings(site: &Site) -> Result<sftp::Settings> {
     Ok(settings)
 }
 
-fn rest_settings(site: &Site, create: bool) -> Result<rest::Settings> {
+fn rest_settings(site: &Site, create: bool, http: &Options) -> Result<rest::Settings> {
     let Place::Rest {
         protocol,
         host,
@@ -108,29 +120,32 @@ fn rest_settings(site: &Site, create: bool) -> Result<rest::Settings> {
         password: password.clone(),
         trust: trust(certificate)?,
         create,
-        http: http_options(site),
+        http: http.clone(),
     })
 }
 
 /// Those on which several machines may have a folder each.
-fn shared(site: &Site, create: bool) -> engine_api::Result<Destination> {
+fn shared(site: &Site, create: bool, http: &Options) -> Result<Opener> {
     let directory = site.subfolder.to_string_lossy().into_owned();
-    let http = http_options(site);
+    let http = http.clone();
     Ok(match &site.place {
         Place::WebDav {
             url,
             login,
             password,
             certificate,
-        } => webdav::open(&webdav::Settings {
-            url: url.clone(),
-            directory,
-            login: login.clone(),
-            password: password.clone(),
-            trust: trust(certificate)?,
-            create,
-            http,
-        })?,
+        } => {
+            let settings = webdav::Settings {
+                url: url.clone(),
+                directory,
+                login: login.clone(),
+                password: password.clone(),
+                trust: trust(certificate)?,
+                create,
+                http,
+            };
+            Box::new(move || webdav::open(&settings))
+        }
         Place::S3 {
             host,
             bucket,
@@ -139,57 +154,43 @@ fn shared(site: &Site, create: bool) -> engine_api::Result<Destination> {
             region,
             storage_class,
             certificate,
-        } => s3::open(&s3::Settings {
-            host: host.clone(),
-            bucket: bucket.clone(),
-            prefix: directory,
-            access_key: access_key.clone(),
-            secret_key: secret_key.clone(),
-            region: region.clone(),
-            storage_class: storage_class.clone(),
-            trust: trust(certificate)?,
-            create,
-            http,
-            style: s3::Style::default(),
-            object_lock: None,
-        })?,
-        Place::B2 { account, key, bucket } => b2::open(&b2::Settings {
-            account_id: account.clone(),
-            account_key: key.clone(),
-            bucket: bucket.clone(),
-            prefix: directory,
-            api: String::new(),
-            trust: Trust::default(),
-            create,
-            http,
-        })?,
-        place => return Err(Error::Usage(format!("{place} is no server of this kind")).into()),
+        } => {
+            let settings = s3::Settings {
+                host: host.clone(),
+                bucket: bucket.clone(),
+                prefix: directory,
+                access_key: access_key.clone(),
+                secret_key: secret_key.clone(),
+                region: region.clone(),
+                storage_class: storage_class.clone(),
+                trust: trust(certificate)?,
+                create,
+                http,
+                style: s3::Style::default(),
+                object_lock: None,
+            };
+            Box::new(move || s3::open(&settings))
+        }
+        Place::B2 {
+            account,
+            key,
+            bucket,
+            api,
+        } => {
+            let settings = b2::Settings {
+                account_id: account.clone(),
+                account_key: key.clone(),
+                bucket: bucket.clone(),
+                prefix: directory,
+                api: api.clone(),
+                trust: Trust::default(),
+                create,
+                http,
+            };
+            Box::new(move || b2::open(&settings))
+        }
+        place => return Err(Error::Usage(format!("{place} is no server of this kind"))),
     })
-}
-
-/// With the limit of the traffic, where there is one: these pace the bytes within an object, too.
-fn http_options(site: &Site) -> backends::http::Options {
-    backends::http::Options {
-        up: site.rate.clone(),
-        down: site.rate.clone(),
-        ..backends::http::Options::default()
-    }
-}
-
-/// Holds the traffic of all other storages down to the limit, where there is one.
-pub(super) fn with_rate(site: &Site, mut destination: Destination) -> Destination {
-    let http = matches!(
-        site.place,
-        Place::Rest { .. } | Place::WebDav { .. } | Place::S3 { .. } | Place::B2 { .. }
-    );
-    if let Some(rate) = site.rate.as_ref().filter(|_| !http) {
-        let (up, down) = (Arc::clone(rate), Arc::clone(rate));
-        destination.blobs = Arc::new(Bandwidth::new(destination.blobs, up, down));
-        let (up, down) = (Arc::clone(rate), Arc::clone(rate));
-        let paced = |files| Arc::new(BandwidthFiles::new(files, up, down)) as Arc<dyn FileStore>;
-        destination.files = destination.files.map(paced);
-    }
-    destination
 }
 
 fn trust(certificate: &Certificate) -> Result<Trust> {
@@ -202,45 +203,4 @@ fn trust(certificate: &Certificate) -> Result<Trust> {
             Trust::Authority(pem)
         }
     })
-}
-
-/// Puts the layer on top that tries again what may pass; mounted and local places need none.
-pub(super) fn with_retries(site: &Site, mut destination: Destination, retries: &Arc<Retries>) -> Destination {
-    if site.place.is_remote() {
-        let retries = Arc::clone(retries);
-        let listener = Box::new(move |attempt: Attempt<'_>| {
-            retries.note(&attempt);
-            ControlFlow::Continue(())
-        });
-        destination.blobs = Arc::new(Retry::new(destination.blobs, RetryPolicy::default(), listener));
-    }
-    destination
-}
-
-/// What had to be tried again.
-#[derive(Default)]
-pub(crate) struct Retries(Mutex<(u64, Vec<String>)>);
-
-impl Retries {
-    /// How many are kept word for word.
-    const KEPT: usize = 20;
-
-    fn note(&self, attempt: &Attempt<'_>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.0 += 1;
-        if kept.1.len() < Self::KEPT {
-            let cause = std::error::Error::source(attempt.error).map_or_else(String::new, |cause| format!(": {cause}"));
-            kept.1.push(format!("tried again: {}{cause}", attempt.error));
-        }
-    }
-
-    /// The lines that tell it.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lines = kept.1.clone();
-        if kept.0 > Self::KEPT as u64 {
-            lines.push(format!("tried again {} times in all", kept.0));
-        }
-        lines
-    }
 }

@@ -3,9 +3,12 @@
 mod conduct;
 mod engines;
 mod fields;
+mod pairs;
 mod places;
 mod properties;
 mod rules;
+
+use std::num::NonZeroUsize;
 
 use engine_api::{Age, ErrorKind, Failure};
 
@@ -16,6 +19,7 @@ use fields::Fields;
 pub use conduct::{Conduct, IoPriority, Priority, Timetable};
 pub use engine_rsync::Strategy;
 pub use engines::{EngineName, Sets};
+pub use pairs::Pair;
 pub use places::{Certificate, Place, PlaceKind};
 pub use properties::is_secret;
 pub use rules::check;
@@ -41,6 +45,8 @@ pub struct Job {
     pub strategy: Strategy,
     /// How its runs behave towards the machine and each other.
     pub conduct: Conduct,
+    /// Operations at once at its storage, where the record says so (property `Connections`).
+    pub connections: Option<NonZeroUsize>,
 }
 
 /// Property `CleanupOlderThan`.
@@ -178,6 +184,7 @@ impl Job {
             sets: engines::sets(&fields)?,
             strategy: engines::strategy(&fields)?,
             conduct: conduct::conduct(&fields)?,
+            connections: places::connections(&fields)?,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -96,7 +97,7 @@ pub enum Place {
         /// Whom to believe that it is the server.
         certificate: Certificate,
     },
-    /// A bucket of Backblaze B2 (`B2AccountId`, `B2AccountKey`, `B2Bucket`).
+    /// A bucket of Backblaze B2 (`B2AccountId`, `B2AccountKey`, `B2Bucket`, `B2Api`).
     B2 {
         /// The account's or key's id.
         account: String,
@@ -104,6 +105,8 @@ pub enum Place {
         key: Secret,
         /// The bucket.
         bucket: String,
+        /// The service's address; Backblaze's own when empty.
+        api: String,
     },
 }
 
@@ -174,19 +177,7 @@ impl PlaceKind {
         }
     }
 
-    /// Whether the engine can keep a repository there.
-    #[must_use]
-    pub const fn goes_with(self, engine: EngineName) -> bool {
-        match self {
-            Self::Local | Self::Usb | Self::Cifs | Self::Nfs | Self::Sftp => true,
-            // There are no hard links.
-            Self::WebDav | Self::S3 | Self::B2 => !matches!(engine, EngineName::Rsync),
-            // The protocol has places for restic's kinds of files only.
-            Self::Rest => matches!(engine, EngineName::Restic),
-        }
-    }
-
-    fn names(kinds: impl Iterator<Item = Self>) -> String {
+    pub(super) fn names(kinds: impl Iterator<Item = Self>) -> String {
         let names: Vec<_> = kinds.map(Self::as_str).collect();
         match names.split_last() {
             Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
@@ -282,11 +273,10 @@ fn kind(fields: &Fields<'_>) -> Checked<PlaceKind> {
 
 pub(super) fn place(fields: &Fields<'_>, engine: EngineName) -> Checked<Place> {
     let kind = kind(fields)?;
-    if !kind.goes_with(engine) {
-        let value = kind.as_str().as_bytes();
+    if let Some(obstacle) = kind.obstacle(engine) {
         let good = PlaceKind::ALL.into_iter().filter(|kind| kind.goes_with(engine));
-        let good = format!("{} with the {engine} engine", PlaceKind::names(good));
-        return Err(fields.wrong("VFSType", value, &good));
+        let good = format!("{} with the {engine} engine: {obstacle}", PlaceKind::names(good));
+        return Err(fields.wrong("VFSType", kind.as_str().as_bytes(), &good));
     }
     Ok(match kind {
         PlaceKind::Local => Place::Local(local_directory(fields)?),
@@ -328,6 +318,7 @@ pub(super) fn place(fields: &Fields<'_>, engine: EngineName) -> Checked<Place> {
             account: needed(fields, "B2AccountId", "the id of an account or key")?,
             key: Secret::new(needed(fields, "B2AccountKey", "a key")?),
             bucket: needed(fields, "B2Bucket", "the name of a bucket")?,
+            api: optional(fields, "B2Api")?,
         },
         PlaceKind::Rest => Place::Rest {
             protocol: protocol(fields)?,
@@ -338,6 +329,13 @@ pub(super) fn place(fields: &Fields<'_>, engine: EngineName) -> Checked<Place> {
             password: Secret::new(optional(fields, "RestPassword")?),
             certificate: certificate(fields)?,
         },
+    })
+}
+
+/// How many operations at once, where the record limits them.
+pub(super) fn connections(fields: &Fields<'_>) -> Checked<Option<NonZeroUsize>> {
+    fields.read("Connections", None, "a number from 1 to 64", |text| {
+        text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= 64).map(Some)
     })
 }
 

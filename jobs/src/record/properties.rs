@@ -124,6 +124,7 @@ pub(super) const KNOWN: &[Property] = &[
     typed("B2AccountId"),
     typed("B2AccountKey"),
     typed("B2Bucket"),
+    typed("B2Api"),
     typed("RestProtocol"),
     typed("RestHost"),
     typed("RestPort"),
@@ -131,6 +132,8 @@ pub(super) const KNOWN: &[Property] = &[
     typed("RestUser"),
     typed("RestPassword"),
     typed("Certificate"),
+    // Any storage's.
+    typed("Connections"),
     // Of programs before this one.
     checked("Program", "duplicity, restic or rsync", |text| {
         EngineName::parse(text).is_some()

@@ -87,5 +87,6 @@ pub fn check(name: &JobName, record: &Record) -> Vec<RecordError> {
     errors.extend(prune(&fields).err());
     errors.extend(engines::check(&fields));
     errors.extend(conduct::check(&fields));
+    errors.extend(places::connections(&fields).err());
     errors
 }

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use backends::Secret;
 use backends::mount::{self, Spot, cifs, nfs};
 use engine_api::{Body, Destination, Key, PutMode, StoreErrorKind};
+use holdfast_tests::machine::Machine;
+use holdfast_tests::watch::Watch;
+use jobs::{EngineName, PlaceKind};
 
 /// Whether this is the guest.
 pub(crate) fn inside() -> bool {
@@ -174,4 +177,59 @@ fn a_disk_on_the_universal_serial_bus_is_found_by_its_label() {
     let real = place.point();
     use_it(destination, &real);
     assert!(place.is_clean());
+}
+
+const PASSWORD: &str = "pass word,1";
+
+/// Every engine on the storages that only this kernel has.
+const GUEST_PAIRS: [(PlaceKind, EngineName); 6] = [
+    (PlaceKind::Cifs, EngineName::Duplicity),
+    (PlaceKind::Cifs, EngineName::Restic),
+    (PlaceKind::Cifs, EngineName::Rsync),
+    (PlaceKind::Nfs, EngineName::Duplicity),
+    (PlaceKind::Nfs, EngineName::Restic),
+    (PlaceKind::Nfs, EngineName::Rsync),
+];
+
+#[test]
+fn every_engine_works_on_a_share_and_on_an_export() {
+    if !inside() {
+        return;
+    }
+    let watch = Watch::for_words(&[PASSWORD]);
+    for (storage, engine) in GUEST_PAIRS {
+        let started = std::time::Instant::now();
+        let machine = Machine::new();
+        let tree = machine.path("tree");
+        fs::create_dir(&tree).unwrap();
+        let (real, place) = if storage == PlaceKind::Cifs {
+            let login = ("SMBLogin", "backup-user,domain=WORKGROUP".to_owned());
+            let place = vec![
+                ("SMBHost", "127.0.0.1".to_owned()),
+                ("SMBShare", "share".to_owned()),
+                login,
+                ("SMBPassword", PASSWORD.to_owned()),
+            ];
+            ("/srv/share", place)
+        } else {
+            let place = vec![("NFSHost", "127.0.0.1".to_owned()), ("NFSShare", "/export".to_owned())];
+            ("/srv/export", place)
+        };
+        for left in fs::read_dir(real).unwrap().flatten() {
+            fs::remove_dir_all(left.path())
+                .or_else(|_| fs::remove_file(left.path()))
+                .unwrap();
+        }
+        let properties = [
+            place,
+            vec![("VFSType", storage.to_string()), ("Type", "full".to_owned())],
+        ]
+        .concat();
+        let name = machine.job("b1", engine.as_str(), &properties, &tree);
+        machine.carries(&name, &tree, 12);
+        let point = machine.context.layout.mounts.join("backup-b1");
+        assert!(!mount::is_mounted(&point).unwrap());
+        println!("{engine} on {storage}: {} s", started.elapsed().as_secs());
+    }
+    watch.saw_nothing();
 }

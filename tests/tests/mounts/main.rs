@@ -2,7 +2,7 @@
 //!
 //! The tests need root and loop devices; without, each is skipped with a line.
 
-mod disk;
+mod format;
 mod guest;
 mod qemu;
 
@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 
 use backends::mount::{self, Spot, usb};
 use engine_api::{Body, Destination, Key, PutMode, StoreError, StoreErrorKind};
+use holdfast_tests::disk::{self, Disk};
 use holdfast_tests::{need, skip};
-
-use disk::Disk;
 
 const NO_LOOP: &str = "loop devices need root and a kernel that has them";
 

@@ -1,14 +1,18 @@
 //! The engines over SFTP, and the programs they are compatible with.
 
+use std::ops::ControlFlow;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use backends::layers::{Listener, Retry, RetryFiles, RetryPolicy};
 use engine_api::{BackupReport, Engine, Silent, SnapshotRef, Timestamp};
 use engine_rsync::{Marker, RsyncEngine};
 use holdfast_tests::holdfast::{Repository, backup_of, restore_to, settings};
+use holdfast_tests::proxy::{Fault, Proxy};
 use holdfast_tests::restic::{self, PASSWORD, Restic};
 use holdfast_tests::seal::cheapen;
 use holdfast_tests::sshd::Sshd;
@@ -80,13 +84,7 @@ impl Plain {
 
     fn engine(&self, settings: backends::sftp::Settings) -> RsyncEngine {
         let files = backends::sftp::open(settings, true).unwrap().files.unwrap();
-        let settings = engine_rsync::Settings {
-            host: "suite".to_owned(),
-            user: "suite".to_owned(),
-            marker: Marker::Create,
-            ..engine_rsync::Settings::default()
-        };
-        RsyncEngine::open(files, settings)
+        RsyncEngine::open(files, engine_settings())
     }
 
     fn backup_through(&mut self, settings: backends::sftp::Settings) -> (BackupReport, PathBuf) {
@@ -190,4 +188,68 @@ fn a_large_file_with_few_changes_sends_few_bytes() {
     assert!(std::fs::read(stored.join("large")).unwrap() == content);
     let sent = sent.load(Ordering::SeqCst);
     assert!(sent < LENGTH / 20, "{sent} of {LENGTH} bytes were sent");
+}
+
+/// The connection breaks again and again, in the middle of files and between them: the backup goes on where it stopped,
+/// and what comes of it is whole.
+#[test]
+fn rsync_goes_on_over_a_connection_that_breaks() {
+    let plain = need!(plain(), NO_RSYNC);
+    let tree = plain.tree.clone();
+    corpus::plain_tree(&tree, 9, 150, 60_000);
+    let mut cuts = 0;
+    for round in 0..4_u64 {
+        corpus::edit_plain_tree(&tree, 10 + round, 4);
+        let plan = move |number: u64| match number {
+            0 => Fault::CutUp(60_000 + round * 170_000),
+            1 => Fault::CutDown(40_000 + round * 9_000),
+            2 => Fault::CutUp(300_000 + round * 310_000),
+            _ => Fault::None,
+        };
+        let proxy = Proxy::start(plain.server.address(), Arc::new(plan));
+        let mut settings = plain.server.settings(&plain.place);
+        settings.port = proxy.address.port();
+        let opened = Retry::opening(PATIENCE, quiet(), || backends::sftp::open(settings.clone(), true));
+        let files = RetryFiles::over(opened.unwrap().files.unwrap(), PATIENCE, quiet());
+        let mut request = backup_of(&[&tree]);
+        request.time = Some(Timestamp {
+            seconds: 1_704_067_200 + i64::try_from(round).unwrap() * 86_400,
+            nanos: 0,
+        });
+        let engine = RsyncEngine::open(files, engine_settings());
+        let report = engine
+            .backup(&request, &Silent)
+            .unwrap_or_else(|error| panic!("{}", error.chain()));
+        assert!(report.problems.is_empty(), "{:?}", report.problems);
+        plain.assert_same_to_rsync(&below(&plain.place.join(&report.snapshot.unwrap().0), &tree));
+        cuts += proxy.faults();
+    }
+    assert!(cuts >= 8, "only {cuts} cuts were felt");
+    let engine = plain.engine(plain.server.settings(&plain.place));
+    let request = engine_api::CheckRequest {
+        read: engine_api::ReadData::All,
+    };
+    let report = engine.check(&request, &Silent).unwrap();
+    assert_eq!(report.errors, 0, "{:?}", report.findings);
+}
+
+/// Retries as jobs have them, in less time.
+const PATIENCE: RetryPolicy = RetryPolicy {
+    tries: 8,
+    first_wait: Duration::from_millis(5),
+    longest_wait: Duration::from_millis(50),
+    total: Duration::from_secs(60),
+};
+
+fn quiet() -> Listener {
+    Box::new(|_| ControlFlow::Continue(()))
+}
+
+fn engine_settings() -> engine_rsync::Settings {
+    engine_rsync::Settings {
+        host: "suite".to_owned(),
+        user: "suite".to_owned(),
+        marker: Marker::Create,
+        ..engine_rsync::Settings::default()
+    }
 }

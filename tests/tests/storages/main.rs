@@ -3,8 +3,11 @@
 mod b2;
 mod common;
 mod network;
+mod pairs;
 mod rest;
 mod s3;
+mod secrets;
+mod trial;
 mod webdav;
 
 /// A file that nobody lists is a suite that nobody runs.

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
-use engine_api::StoreErrorKind;
+use engine_api::{StoreError, StoreErrorKind};
 use hmac::{Hmac, KeyInit, Mac};
 use russh::keys::{HashAlg, PublicKey, parse_public_key_base64};
 use sha1::Sha1;
 
 use crate::sftp::Settings;
-use crate::sftp::errors::Problem;
+use crate::sftp::errors::{Context, Problem};
 
 /// What is known of one server's keys, and what is to be done about a new one.
 pub(super) struct Trust {
@@ -144,6 +144,17 @@ impl Trust {
         self.pinned.push(key.clone());
         Ok(())
     }
+}
+
+/// The keys that are pinned for the server of `settings`, as fingerprints.
+///
+/// # Errors
+/// When the file of pinned keys is there and cannot be read.
+pub fn pinned(settings: &Settings) -> Result<Vec<String>, StoreError> {
+    let location = settings.location();
+    let context = Context::new("read the host keys of", b"", &location);
+    let trust = Trust::read(settings).map_err(|problem| context.error(problem))?;
+    Ok(trust.pinned.iter().map(fingerprint).collect())
 }
 
 /// How everybody writes the digest of a key.

@@ -1,0 +1,303 @@
+use std::any::Any;
+use std::collections::HashSet;
+use std::ops::{ControlFlow, Range};
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use engine_api::{
+    Cause, EntryKind, FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, Space, StoreError,
+    StoreErrorKind, StoredFile, Xattr,
+};
+
+use super::retry::{Listener, RetryPolicy, Tries};
+
+/// Tries again what may pass, as [`Retry`](super::Retry) does, for a tree of files.
+///
+/// A file that is read is opened anew where the connection to it was lost; one that is written is not, for nobody knows
+/// what of it has arrived: its writer gets the error and writes it again.
+pub struct RetryFiles {
+    inner: Arc<dyn FileStore>,
+    tries: Arc<Tries>,
+}
+
+impl RetryFiles {
+    /// `inner` with `policy`; `listener` is told of every repetition.
+    #[must_use]
+    pub fn over(inner: Arc<dyn FileStore>, policy: RetryPolicy, listener: Listener) -> Arc<dyn FileStore> {
+        // A plain folder of this machine is read and written past any layer.
+        if inner.capabilities().local_path.is_some() {
+            return inner;
+        }
+        Arc::new(Self {
+            inner,
+            tries: Arc::new(Tries::new(policy, listener)),
+        })
+    }
+
+    /// Runs something that makes `name`; when an earlier try may have made it, `made` says whether that is what is there.
+    fn make(
+        &self,
+        mut attempt: impl FnMut() -> Result<(), StoreError>,
+        mut made: impl FnMut() -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.tries.run(|again| match attempt() {
+            Err(error) if again && error.kind == StoreErrorKind::AlreadyExists => {
+                if made()? {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            }
+            other => other,
+        })
+    }
+
+    fn kind_of(&self, folder: &Folder, name: &[u8]) -> Result<Option<EntryKind>, StoreError> {
+        Ok(self.inner.stat(folder, name)?.map(|stat| stat.kind))
+    }
+
+    /// Whether two names are of one file, as far as the place tells.
+    fn are_one(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<bool, StoreError> {
+        let (one, two) = (self.inner.stat(from.0, from.1)?, self.inner.stat(to.0, to.1)?);
+        let (Some(one), Some(two)) = (one, two) else {
+            return Ok(false);
+        };
+        Ok(match (one.identity, two.identity) {
+            (Some(one), Some(two)) => one == two,
+            _ => (one.kind, one.size, one.mtime) == (two.kind, two.size, two.mtime),
+        })
+    }
+}
+
+/// Runs something that removes; what is gone after an earlier try was removed by that.
+fn gone(again: bool, result: Result<(), StoreError>) -> Result<(), StoreError> {
+    match result {
+        Err(error) if again && error.is_not_found() => Ok(()),
+        other => other,
+    }
+}
+
+// A method with a default body that is forgotten here would not be tried again.
+#[deny(clippy::missing_trait_methods)]
+impl FileStore for RetryFiles {
+    fn location(&self) -> &str {
+        self.inner.location()
+    }
+
+    fn capabilities(&self) -> &FileCapabilities {
+        self.inner.capabilities()
+    }
+
+    fn root(&self) -> Folder {
+        self.inner.root()
+    }
+
+    fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
+        self.tries.run(|_| self.inner.stat(folder, name))
+    }
+
+    /// After a failure the listing starts again, and what was handed over before is left out.
+    fn list(&self, folder: &Folder, each: &mut dyn FnMut(Listed<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let mut seen = HashSet::new();
+        self.tries.run(|_| {
+            self.inner.list(folder, &mut |listed| {
+                if seen.insert(listed.name.to_vec()) {
+                    each(listed)
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })
+        })
+    }
+
+    fn read_link(&self, folder: &Folder, name: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.tries.run(|_| self.inner.read_link(folder, name))
+    }
+
+    fn xattrs(&self, folder: &Folder, name: &[u8]) -> Result<Vec<Xattr>, StoreError> {
+        self.tries.run(|_| self.inner.xattrs(folder, name))
+    }
+
+    fn make_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
+        self.make(
+            || self.inner.make_folder(folder, name),
+            || Ok(self.kind_of(folder, name)? == Some(EntryKind::Dir)),
+        )
+    }
+
+    /// A file that an earlier try may have made is not taken for ours, for it may be somebody's lock: the caller gets the
+    /// error of the connection, and begins again.
+    fn create(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
+        self.tries.run(|again| match self.inner.create(folder, name) {
+            Err(error) if again && error.kind == StoreErrorKind::AlreadyExists => Err(StoreError {
+                kind: StoreErrorKind::Connection,
+                source: Cause::new("the connection was lost while it was made").lasting().into(),
+                ..error
+            }),
+            other => other,
+        })
+    }
+
+    fn open(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
+        let first = self.tries.run(|_| self.inner.open(folder, name))?;
+        Ok(Box::new(Reader {
+            store: Arc::clone(&self.inner),
+            tries: Arc::clone(&self.tries),
+            folder: folder.clone(),
+            name: name.to_vec(),
+            first,
+            later: Mutex::default(),
+        }))
+    }
+
+    fn symlink(&self, folder: &Folder, name: &[u8], points_to: &[u8]) -> Result<(), StoreError> {
+        self.make(
+            || self.inner.symlink(folder, name, points_to),
+            || {
+                let is_link = self.kind_of(folder, name)? == Some(EntryKind::Symlink);
+                Ok(is_link && self.inner.read_link(folder, name)? == points_to)
+            },
+        )
+    }
+
+    fn hard_link(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
+        self.make(|| self.inner.hard_link(from, to), || self.are_one(from, to))
+    }
+
+    fn make_node(&self, folder: &Folder, name: &[u8], kind: EntryKind, rdev: u64) -> Result<(), StoreError> {
+        self.make(
+            || self.inner.make_node(folder, name, kind, rdev),
+            || Ok(self.kind_of(folder, name)? == Some(kind)),
+        )
+    }
+
+    fn rename(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
+        self.tries.run(|again| match self.inner.rename(from, to) {
+            // The old name is gone and the new one there: the answer to an earlier try was lost.
+            Err(error) if again && error.is_not_found() && self.inner.stat(to.0, to.1)?.is_some() => Ok(()),
+            other => other,
+        })
+    }
+
+    fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
+        self.tries.run(|again| gone(again, self.inner.remove(folder, name)))
+    }
+
+    fn remove_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
+        self.tries
+            .run(|again| gone(again, self.inner.remove_folder(folder, name)))
+    }
+
+    fn set_metadata(&self, folder: &Folder, name: &[u8], metadata: &NewMetadata<'_>) -> Vec<StoreError> {
+        let mut errors = Vec::new();
+        let all = self.tries.run(|_| {
+            errors = self.inner.set_metadata(folder, name, metadata);
+            match errors.iter().position(|error| !error.is_permanent()) {
+                Some(passing) => Err(errors.swap_remove(passing)),
+                None => Ok(()),
+            }
+        });
+        errors.extend(all.err());
+        errors
+    }
+
+    fn sync_folder(&self, folder: &Folder) -> Result<(), StoreError> {
+        self.tries.run(|_| self.inner.sync_folder(folder))
+    }
+
+    /// Not tried again: what a lost connection had not yet written would seem durable.
+    fn sync(&self) -> Result<(), StoreError> {
+        self.inner.sync()
+    }
+
+    fn space(&self) -> Result<Option<Space>, StoreError> {
+        self.tries.run(|_| self.inner.space())
+    }
+}
+
+/// A file that is read, opened anew where that is of use.
+struct Reader {
+    store: Arc<dyn FileStore>,
+    tries: Arc<Tries>,
+    folder: Folder,
+    name: Vec<u8>,
+    first: Box<dyn StoredFile>,
+    later: Mutex<Option<Arc<dyn StoredFile>>>,
+}
+
+impl Reader {
+    /// Runs `work` on the file as it is open now, and on one opened anew when that was lost.
+    fn run<T>(&self, mut work: impl FnMut(&dyn StoredFile) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.tries.run(|again| {
+            if again {
+                let opened: Arc<dyn StoredFile> = self.store.open(&self.folder, &self.name)?.into();
+                *self.later.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
+            }
+            let later = self.later.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            match later {
+                Some(file) => work(file.as_ref()),
+                None => work(self.first.as_ref()),
+            }
+        })
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl StoredFile for Reader {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
+        self.run(|file| file.read_at(offset, buffer))
+    }
+
+    fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), StoreError> {
+        self.first.write_at(offset, data)
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), StoreError> {
+        self.first.set_len(len)
+    }
+
+    fn reserve(&self, len: u64) -> Result<(), StoreError> {
+        self.first.reserve(len)
+    }
+
+    fn stat(&self) -> Result<FileStat, StoreError> {
+        self.run(|file| file.stat())
+    }
+
+    fn set_metadata(&self, metadata: &NewMetadata<'_>) -> Vec<StoreError> {
+        self.first.set_metadata(metadata)
+    }
+
+    fn next_data(&self, offset: u64) -> Result<Option<Range<u64>>, StoreError> {
+        self.run(|file| file.next_data(offset))
+    }
+
+    fn copy_range(&self, source: &dyn StoredFile, from: Range<u64>, to: u64) -> Result<u64, StoreError> {
+        self.first.copy_range(source, from, to)
+    }
+
+    fn reflink(&self, source: &dyn StoredFile) -> Result<(), StoreError> {
+        self.first.reflink(source)
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.first.sync()
+    }
+
+    fn close(self: Box<Self>) -> Result<(), StoreError> {
+        let Self { first, later, .. } = *self;
+        match later.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            // Nothing was written to it, so nothing can be lost with it.
+            Some(_) => Ok(()),
+            None => first.close(),
+        }
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.first.descriptor()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self.first.as_any()
+    }
+}

@@ -327,7 +327,8 @@ impl Failure for Error {
                 path.display()
             ),
             Self::RepositoryGone { selector, .. } => format!(
-                "look whether the disk is mounted; if it is gone for good, `holdfast init {selector}` begins a new one"
+                "look whether the disk is mounted; if this machine has a new name, set the record's HostFolder to the old one; if \
+                 it is gone for good, `holdfast init {selector}` begins a new one"
             ),
             Self::NoRepository { .. } => "check the place; the first backup makes a repository there".to_owned(),
             Self::When { .. } => WHEN_HINT.to_owned(),

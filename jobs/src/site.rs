@@ -220,7 +220,11 @@ fn is_mounted(place: &Place) -> bool {
 
 /// On storages that several machines may share, repositories are in a folder of the machine's name, but restic's: that is
 /// the topmost folder everywhere but on B2.
+/// A record may name a folder of its own, on any storage.
 fn subfolder(context: &Context, job: &Job) -> PathBuf {
+    if let Some(folder) = &job.host_folder {
+        return PathBuf::from(folder);
+    }
     let named = match &job.place {
         Place::Local(_) | Place::Sftp { .. } | Place::Rest { .. } => false,
         Place::B2 { .. } => true,

@@ -55,8 +55,15 @@ impl Source for Export<'_> {
     fn mount(&self, point: &Path) -> Result<(), Failed> {
         let name = self.name();
         // Locks of the server's own service are not needed, and often not to be had; a server that goes away must give an
-        // error rather than hang every process that looks at the folder, so the mount is a soft one.
-        let words = ["-t", "nfs", "-o", "nolock,soft,timeo=300,retrans=3", name.as_str()].map(OsStr::new);
+        // error rather than hang every process that looks at the folder, so the mount is a soft one. Whether the mounting is tried again is decided above.
+        let words = [
+            "-t",
+            "nfs",
+            "-o",
+            "nolock,soft,timeo=300,retrans=3,retry=0",
+            name.as_str(),
+        ]
+        .map(OsStr::new);
         let said = program::run("mount", "mount", words.into_iter().chain([point.as_os_str()]))?;
         if said.success {
             return Ok(());

@@ -4,7 +4,7 @@ use super::table::Table;
 use super::usb;
 
 #[test]
-fn the_kernels_table_is_read_with_its_escapes() {
+fn d20_the_kernels_table_is_read_with_its_escapes_and_compared_exactly() {
     let text = b"22 27 0:21 / /proc rw,relatime - proc proc rw\n\
         36 27 98:1 / /mnt/a\\040b rw master:1 - ext4 /dev/sdb1 rw\n\
         37 27 0:50 / /mnt/a\\040b rw shared:2 master:1 - cifs //h/s\\134x rw\nnonsense\n";

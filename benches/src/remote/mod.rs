@@ -45,6 +45,7 @@ pub struct Remote {
 }
 
 /// Ends the server when it is dropped.
+#[allow(dead_code, reason = "kept for what happens when it is dropped")]
 enum Kept {
     Ssh(Box<Sshd>),
     Other(Box<Server>),

@@ -22,7 +22,9 @@ pub(super) type Opener = Box<dyn Fn() -> Result<Destination, StoreError>>;
 pub(super) fn opener(context: &Context, site: &Site, create: bool, http: &Options) -> Result<Opener> {
     Ok(match &site.place {
         Place::Local(folder) => {
-            let folder = folder.clone();
+            let mut folder = folder.clone();
+            // An empty one would put a slash at the end, which names show.
+            folder.extend(&site.subfolder);
             Box::new(move || local::open(&folder, create))
         }
         Place::Usb { label } => {
@@ -77,6 +79,14 @@ fn spot(context: &Context, site: &Site) -> Spot {
     }
 }
 
+/// The folder of this machine in `directory`, where it has one there.
+fn below(directory: &str, site: &Site) -> String {
+    match site.subfolder.to_str() {
+        None | Some("") => directory.to_owned(),
+        Some(folder) => format!("{}/{folder}", directory.trim_end_matches('/')),
+    }
+}
+
 pub(crate) fn sftp_settings(site: &Site) -> Result<sftp::Settings> {
     let Place::Sftp {
         host,
@@ -87,12 +97,8 @@ pub(crate) fn sftp_settings(site: &Site) -> Result<sftp::Settings> {
     else {
         return Err(Error::Usage(format!("{} is no SSH server", site.location)));
     };
-    let mut settings = sftp::Settings::new(
-        host.as_str(),
-        user.as_str(),
-        directory.as_str(),
-        site.known_hosts.clone(),
-    );
+    let directory = below(directory, site);
+    let mut settings = sftp::Settings::new(host.as_str(), user.as_str(), directory, site.known_hosts.clone());
     settings.port = *port;
     settings.keys.clone_from(&site.ssh_keys);
     Ok(settings)
@@ -115,7 +121,7 @@ fn rest_settings(site: &Site, create: bool, http: &Options) -> Result<rest::Sett
         protocol: protocol.clone(),
         host: host.clone(),
         port: *port,
-        directory: directory.clone(),
+        directory: below(directory, site),
         user: user.clone(),
         password: password.clone(),
         trust: trust(certificate)?,
@@ -146,29 +152,8 @@ fn shared(site: &Site, create: bool, http: &Options) -> Result<Opener> {
             };
             Box::new(move || webdav::open(&settings))
         }
-        Place::S3 {
-            host,
-            bucket,
-            access_key,
-            secret_key,
-            region,
-            storage_class,
-            certificate,
-        } => {
-            let settings = s3::Settings {
-                host: host.clone(),
-                bucket: bucket.clone(),
-                prefix: directory,
-                access_key: access_key.clone(),
-                secret_key: secret_key.clone(),
-                region: region.clone(),
-                storage_class: storage_class.clone(),
-                trust: trust(certificate)?,
-                create,
-                http,
-                style: s3::Style::default(),
-                object_lock: None,
-            };
+        Place::S3 { .. } => {
+            let settings = s3_settings(site, create, http)?;
             Box::new(move || s3::open(&settings))
         }
         Place::B2 {
@@ -190,6 +175,35 @@ fn shared(site: &Site, create: bool, http: &Options) -> Result<Opener> {
             Box::new(move || b2::open(&settings))
         }
         place => return Err(Error::Usage(format!("{place} is no server of this kind"))),
+    })
+}
+
+fn s3_settings(site: &Site, create: bool, http: Options) -> Result<s3::Settings> {
+    let Place::S3 {
+        host,
+        bucket,
+        access_key,
+        secret_key,
+        region,
+        storage_class,
+        certificate,
+    } = &site.place
+    else {
+        return Err(Error::Usage(format!("{} is no bucket", site.location)));
+    };
+    Ok(s3::Settings {
+        host: host.clone(),
+        bucket: bucket.clone(),
+        prefix: site.subfolder.to_string_lossy().into_owned(),
+        access_key: access_key.clone(),
+        secret_key: secret_key.clone(),
+        region: region.clone(),
+        storage_class: storage_class.clone(),
+        trust: trust(certificate)?,
+        create,
+        http,
+        style: s3::Style::default(),
+        object_lock: None,
     })
 }
 

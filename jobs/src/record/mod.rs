@@ -47,6 +47,8 @@ pub struct Job {
     pub conduct: Conduct,
     /// Operations at once at its storage, where the record says so (property `Connections`).
     pub connections: Option<NonZeroUsize>,
+    /// The folder at the place that is this machine's own, where the record says so (property `HostFolder`).
+    pub host_folder: Option<String>,
 }
 
 /// Property `CleanupOlderThan`.
@@ -185,6 +187,7 @@ impl Job {
             strategy: engines::strategy(&fields)?,
             conduct: conduct::conduct(&fields)?,
             connections: places::connections(&fields)?,
+            host_folder: places::host_folder(&fields)?,
         })
     }
 

@@ -339,6 +339,15 @@ pub(super) fn connections(fields: &Fields<'_>) -> Checked<Option<NonZeroUsize>> 
     })
 }
 
+/// One name, so that it can lead nowhere else.
+pub(super) fn host_folder(fields: &Fields<'_>) -> Checked<Option<String>> {
+    let allowed = "the name of a folder, of letters, digits, `-`, `_` and `.`";
+    fields.read("HostFolder", None, allowed, |text| {
+        let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        (text.chars().all(good) && !text.starts_with(['.', '-'])).then(|| Some(text.to_owned()))
+    })
+}
+
 fn local_directory(fields: &Fields<'_>) -> Checked<PathBuf> {
     const ALLOWED: &str = "the absolute path of a folder";
     let value = fields.bytes("LocalDirectory");

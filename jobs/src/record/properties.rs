@@ -133,6 +133,7 @@ pub(super) const KNOWN: &[Property] = &[
     typed("RestPassword"),
     typed("Certificate"),
     // Any storage's.
+    typed("HostFolder"),
     typed("Connections"),
     // Of programs before this one.
     checked("Program", "duplicity, restic or rsync", |text| {

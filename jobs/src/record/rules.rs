@@ -88,5 +88,6 @@ pub fn check(name: &JobName, record: &Record) -> Vec<RecordError> {
     errors.extend(engines::check(&fields));
     errors.extend(conduct::check(&fields));
     errors.extend(places::connections(&fields).err());
+    errors.extend(places::host_folder(&fields).err());
     errors
 }

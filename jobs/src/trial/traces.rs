@@ -40,6 +40,7 @@ impl Traces {
     pub(super) fn note(&mut self, site: &Site) {
         self.made = true;
         if let Place::Local(folder) = &site.place {
+            let folder = folder.join(&site.subfolder);
             let missing = folder.ancestors().take_while(|folder| !folder.exists());
             self.folders = missing.map(Path::to_owned).collect();
         }

@@ -191,6 +191,25 @@ const GUEST_PAIRS: [(PlaceKind, EngineName); 6] = [
     (PlaceKind::Nfs, EngineName::Rsync),
 ];
 
+/// A server that is not there is told soon, and nothing hangs on it.
+#[test]
+fn d22_an_export_of_a_dead_server_is_an_error_and_no_hang() {
+    if !inside() {
+        return;
+    }
+    let place = Place::new();
+    let mut settings = place.export("/export");
+    settings.host = "192.0.2.1".into();
+    let started = std::time::Instant::now();
+    let error = nfs::open(&settings, true).err().unwrap();
+    assert!(
+        matches!(error.kind, StoreErrorKind::Connection | StoreErrorKind::Timeout),
+        "{error:?}"
+    );
+    assert!(started.elapsed().as_secs() < 100);
+    assert!(place.is_clean());
+}
+
 #[test]
 fn every_engine_works_on_a_share_and_on_an_export() {
     if !inside() {

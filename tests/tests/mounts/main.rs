@@ -13,7 +13,10 @@ use std::path::{Path, PathBuf};
 use backends::mount::{self, Spot, usb};
 use engine_api::{Body, Destination, Key, PutMode, StoreError, StoreErrorKind};
 use holdfast_tests::disk::{self, Disk};
+use holdfast_tests::machine::Machine;
+use holdfast_tests::tree::{Compare, assert_same, picture};
 use holdfast_tests::{need, skip};
+use jobs::{JobName, Status};
 
 const NO_LOOP: &str = "loop devices need root and a kernel that has them";
 
@@ -218,4 +221,94 @@ fn a_read_only_disk_says_so() {
 fn nothing_is_mounted_where_nothing_is_mounted() {
     assert!(mount::is_mounted(Path::new("/proc")).unwrap());
     assert!(!mount::is_mounted(Path::new("/no/such/place")).unwrap());
+}
+
+/// A record of this machine for the disk.
+fn job(machine: &Machine, disk: &Disk, name: &str, engine: &str, more: &[(&'static str, &str)]) -> JobName {
+    let tree = machine.path("tree");
+    fs::create_dir_all(&tree).unwrap();
+    fs::write(tree.join("file"), b"content").unwrap();
+    let mut properties = vec![("VFSType", "usb".to_owned()), ("USBLabel", disk.label.clone())];
+    properties.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    machine.job(name, engine, &properties, &tree)
+}
+
+fn point_of(machine: &Machine, name: &str) -> PathBuf {
+    machine.context.layout.mounts.join(format!("backup-{name}"))
+}
+
+/// Whatever a run ends with, the disk is not left mounted.
+#[test]
+fn d17_a_run_that_fails_leaves_nothing_mounted() {
+    let disk = need!(Disk::make("hf-d17", "ext4"), NO_LOOP);
+    let machine = Machine::new();
+    let name = job(&machine, &disk, "b1", "restic", &[]);
+    machine.good_run(&name);
+    assert!(!mount::is_mounted(&point_of(&machine, "b1")).unwrap());
+    let secret = machine.context.layout.secrets.join("restic_b1");
+    fs::write(secret, "not the password\n").unwrap();
+    let report = machine.run(&name).unwrap();
+    assert_eq!(report.status, Status::WrongPassword);
+    assert!(!mount::is_mounted(&point_of(&machine, "b1")).unwrap());
+}
+
+/// A disabled record does not run and mounts nothing; what it has saved can be had all the same.
+#[test]
+fn d18_a_disabled_record_runs_nothing_and_still_restores() {
+    let disk = need!(Disk::make("hf-d18", "ext4"), NO_LOOP);
+    let machine = Machine::new();
+    let name = job(&machine, &disk, "b1", "rsync", &[]);
+    machine.good_run(&name);
+    let file = machine.context.backups();
+    file.update(|database| {
+        let record = database.record(b"b1").unwrap().with("status", "disabled");
+        database.set(b"b1", &record).map_err(|misfit| file.unfit(misfit))
+    })
+    .unwrap();
+    assert!(machine.run(&name).is_err());
+    assert!(!mount::is_mounted(&point_of(&machine, "b1")).unwrap());
+    let tree = machine.path("tree");
+    let restored = machine.restored(&name, engine_api::SnapshotRef::Latest, &tree);
+    assert_same(&picture(&tree), &restored, Compare::default());
+    let below = fs::read_dir(point_of(&machine, "b1")).map_or(0, Iterator::count);
+    assert_eq!(below, 0, "something lies on the disk below");
+}
+
+/// A disk that the desktop has mounted is mounted once more where the backup wants it.
+#[test]
+fn d19_a_disk_that_is_mounted_elsewhere_is_mounted_here_too() {
+    let disk = need!(Disk::make("hf-d19", "ext4"), NO_LOOP);
+    let place = Place::new();
+    let desktop = place.folder.path().join("media");
+    fs::create_dir(&desktop).unwrap();
+    disk.mount(&desktop);
+    let destination = usb::open(&place.settings(&disk.label), true).unwrap();
+    assert!(place.is_mounted());
+    put(&destination).unwrap();
+    assert!(desktop.join("server/data/one").is_file(), "it is on the disk");
+    destination.close();
+    assert!(!place.is_mounted());
+    assert!(mount::is_mounted(&desktop).unwrap(), "what was mounted before stays");
+    assert_eq!(place.below(), 0);
+    disk::unmount(&desktop);
+}
+
+/// Two records on one disk, each at its own mount point, at the same time.
+#[test]
+fn d21_two_records_on_one_disk_run_side_by_side() {
+    let disk = need!(Disk::make("hf-d21", "ext4"), NO_LOOP);
+    let machine = Machine::new();
+    let restic = job(&machine, &disk, "b1", "restic", &[]);
+    let rsync = job(&machine, &disk, "b2", "rsync", &[]);
+    std::thread::scope(|scope| {
+        for name in [&restic, &rsync] {
+            let machine = &machine;
+            scope.spawn(move || machine.good_run(name));
+        }
+    });
+    for name in ["b1", "b2"] {
+        assert!(!mount::is_mounted(&point_of(&machine, name)).unwrap());
+    }
+    machine.repository(&restic).unwrap();
+    machine.repository(&rsync).unwrap();
 }

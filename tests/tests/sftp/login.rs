@@ -135,7 +135,7 @@ fn a_key_that_the_server_does_not_know_is_refused_for_good() {
 }
 
 #[test]
-fn the_servers_key_is_pinned_for_ssh_too_and_a_change_is_refused() {
+fn d53_the_servers_key_is_pinned_for_ssh_too_and_a_change_is_refused() {
     let server = need!(Sshd::start(), NO_SERVER);
     let place = server.folder().join("place");
     drop(open(&server, &place));
@@ -214,7 +214,7 @@ fn a_pinned_key_is_asked_for_where_the_server_has_several() {
 }
 
 #[test]
-fn an_account_that_may_only_use_sftp_in_its_own_root_is_enough() {
+fn d56_an_account_that_may_only_use_sftp_in_its_own_root_is_enough() {
     let options = Options {
         account: true,
         lines: vec![

@@ -4,6 +4,7 @@ mod b2;
 mod common;
 mod network;
 mod pairs;
+mod records;
 mod rest;
 mod s3;
 mod secrets;

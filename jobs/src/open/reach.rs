@@ -1,11 +1,9 @@
 //! A destination reached without touching what lies there: looked at, and given the key that opens it.
 
-use backends::Secret as StoreSecret;
-use backends::sftp;
-
-use super::{Connected, is_missing, places};
+use super::{Connected, is_missing};
 use crate::catalog;
 use crate::context::Context;
+use crate::exchange::Exchange;
 use crate::name::JobName;
 use crate::record::Place;
 use crate::secrets::Secret;
@@ -40,18 +38,20 @@ pub(crate) fn wants_key(context: &Context, name: &JobName) -> bool {
 /// # Errors
 /// When the server cannot be reached, is not the one that it was, or refuses the password or the key.
 pub(crate) fn install_key(context: &Context, name: &JobName, password: &Secret) -> engine_api::Result<Vec<String>> {
-    let site = Site::find(context, &Access::to(Which::Job(name.clone())))?;
-    let settings = places::sftp_settings(&site)?;
-    let key = context.layout.ssh_key(name);
-    key.parent()
-        .map_or(Ok(()), |folder| crate::atomic::create_dir(folder, 0o700))?;
-    let public = sftp::make_key(&key)?;
-    sftp::install_key(&settings, &StoreSecret::from(password.reveal()), &public)?;
+    let exchange = Exchange {
+        password: Some(password.clone()),
+        fingerprint: None,
+    };
+    let done = exchange.run(context, name)?;
     Ok(vec![
-        format!("{} takes the key {}", text::clean(&site.location), text::path(&key)),
+        format!(
+            "{} takes the key {}",
+            text::clean(&done.location),
+            text::path(&done.key)
+        ),
         format!(
             "The server's own key is kept in {}, and checked from now on",
-            text::path(&site.known_hosts)
+            text::path(&context.layout.known_hosts(name))
         ),
     ])
 }

@@ -335,7 +335,10 @@ pub(super) fn place(fields: &Fields<'_>, engine: EngineName) -> Checked<Place> {
 /// How many operations at once, where the record limits them.
 pub(super) fn connections(fields: &Fields<'_>) -> Checked<Option<NonZeroUsize>> {
     fields.read("Connections", None, "a number from 1 to 64", |text| {
-        text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= 64).map(Some)
+        text.parse()
+            .ok()
+            .filter(|number: &NonZeroUsize| number.get() <= 64)
+            .map(Some)
     })
 }
 

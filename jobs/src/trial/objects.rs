@@ -12,10 +12,13 @@ use super::{TrialStep, unexpected};
 
 /// The first and the largest amount that is written at once, in bytes.
 const SMALLEST: usize = 1 << 20;
-const LARGEST: usize = 64 << 20;
+const LARGEST: usize = 32 << 20;
+
+/// What part of the room that is left may be taken for the time of the trial.
+const SHARE_OF_ROOM: u64 = 8;
 
 /// How long a step has to take before its speed says something.
-const TELLING: Duration = Duration::from_millis(1500);
+const TELLING: Duration = Duration::from_millis(1000);
 
 /// How often a small piece is read to see how long an answer takes.
 const ANSWERS: u32 = 5;
@@ -100,6 +103,11 @@ impl<'a> Objects<'a> {
     /// Writes more and more, until it takes long enough to tell how fast that is.
     fn write(&mut self, stop: &dyn Fn() -> bool, each: &mut Each<'_>) -> Result<(), Failed> {
         let threads = self.store.capabilities().concurrency.clamp(1, 8);
+        let room = self
+            .store
+            .space()?
+            .map_or(u64::MAX, |space| space.available / SHARE_OF_ROOM);
+        let largest = usize::try_from(room).map_or(LARGEST, |room| room.min(LARGEST));
         let mut size = SMALLEST;
         loop {
             if stop() {
@@ -115,7 +123,7 @@ impl<'a> Objects<'a> {
                     .put(&object.key, Body::Bytes(&object.content), PutMode::Create)
             })?;
             let took = start.elapsed();
-            if took >= TELLING || size >= LARGEST {
+            if took >= TELLING || size.saturating_mul(4) > largest {
                 each(TrialStep {
                     name: "write",
                     seconds: took.as_secs_f64(),

@@ -28,6 +28,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+fn tree(machine: &Machine) -> PathBuf {
+    let tree = machine.path("tree");
+    std::fs::create_dir_all(&tree).unwrap();
+    tree
+}
+
 fn try_it(machine: &Machine, name: &JobName) -> engine_api::Result<trial::TrialReport> {
     trial::run(&machine.context, name, &|| false, &mut |_| ())
 }
@@ -77,7 +83,7 @@ fn a_trial_of_an_empty_place_leaves_it_empty() {
         ("VFSType", "local".to_owned()),
         ("LocalDirectory", place.to_str().unwrap().to_owned()),
     ];
-    let name = machine.job("b1", "rsync", &properties, &machine.path("tree"));
+    let name = machine.job("b1", "rsync", &properties, &tree(&machine));
     let report = try_it(&machine, &name).unwrap();
     assert!(
         report
@@ -103,7 +109,7 @@ fn a_trial_of_an_empty_place_leaves_it_empty() {
             server.folder().join("new").to_str().unwrap().to_owned(),
         ),
     ];
-    let name = machine.job("b2", "rsync", &properties, &machine.path("tree"));
+    let name = machine.job("b2", "rsync", &properties, &tree(&machine));
     let report = try_it(&machine, &name).unwrap_or_else(|error| panic!("{}", error.chain()));
     assert!(report.left.is_empty(), "{:?}", report.left);
     assert!(!server.folder().join("new").exists());
@@ -117,7 +123,7 @@ fn a_trial_makes_no_bucket() {
     let ground = ground(PlaceKind::B2, &machine, &name).unwrap();
     let mut properties = ground.properties.clone();
     properties.push(("VFSType", "b2".to_owned()));
-    let name = machine.job("b1", "restic", &properties, &machine.path("tree"));
+    let name = machine.job("b1", "restic", &properties, &tree(&machine));
     let error = try_it(&machine, &name).unwrap_err();
     let kind = error.downcast_ref::<engine_api::StoreError>().unwrap().kind;
     assert_eq!(kind, StoreErrorKind::NotFound);

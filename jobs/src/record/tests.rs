@@ -144,7 +144,8 @@ fn a_storage_has_its_own_properties_and_its_engines() {
         kind: b"rsync".into(),
         ..s3
     });
-    let allowed = "local, usb, cifs, nfs or sftp with the rsync engine";
+    let allowed = "local, usb, cifs, nfs or sftp with the rsync engine: \
+                   a bucket holds objects, without hard links, owners and modes";
     assert_eq!(text, format!("backup nightly: VFSType is `s3`, and must be {allowed}"));
     let rest = Record::of_kind("duplicity")
         .with("VFSType", "rest")

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use engine_api::{
     BackupReport, BackupRequest, CheckReport, CheckRequest, CompareReport, CompareRequest, Description, DiffEntry,
-    Engine, EngineKind, Entry, Event, FileContent, FindRequest, ForgetReport, ForgetRequest, Found, Progress, PruneReport,
-    PruneRequest, RepairReport, RepairRequest, RestoreReport, RestoreRequest, Result, Snapshot, SnapshotFilter,
-    SnapshotId, SnapshotRef, Version,
+    Engine, EngineKind, Entry, Event, FileContent, FindRequest, ForgetReport, ForgetRequest, Found, Progress,
+    PruneReport, PruneRequest, RepairReport, RepairRequest, RestoreReport, RestoreRequest, Result, Snapshot,
+    SnapshotFilter, SnapshotId, SnapshotRef, Version,
 };
 
 use crate::{

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use engine_api::{BlobStore, Body, Capabilities, Cause, Key, ObjectMeta, PutMode, Space, StoreError, StoreErrorKind};
+use engine_api::{
+    BlobStore, Body, Capabilities, Cause, FileStore, Key, ObjectMeta, PutMode, Space, StoreError, StoreErrorKind,
+};
 
 use super::*;
 
@@ -480,4 +482,33 @@ fn what_was_stored_after_a_lost_answer_is_looked_at_once_more() {
     assert_eq!(scripted.inner.get(&key).unwrap(), b"content");
     // Three puts and two looks.
     assert_eq!(scripted.calls(), 5);
+}
+
+#[test]
+fn files_are_held_down_as_objects_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = crate::local::open(folder.path(), false).unwrap().files.unwrap();
+    let clock = Arc::new(FakeClock::default());
+    let rate = || Arc::new(Rate::with_clock(1000, clock.clone()));
+    let files = BandwidthFiles::new(files, rate(), rate());
+    let seconds = |work: &dyn Fn()| {
+        let begin = clock.now();
+        work();
+        (clock.now() - begin).as_secs_f64()
+    };
+    let root = files.root();
+    let written = seconds(&|| {
+        let file = files.create(&root, b"file").unwrap();
+        file.write_at(0, &[7; 5000]).unwrap();
+        file.close().unwrap();
+    });
+    assert!((4.5..=5.5).contains(&written), "{written}");
+    let read = seconds(&|| {
+        let file = files.open(&root, b"file").unwrap();
+        let mut buffer = vec![0; 8000];
+        assert_eq!(file.read_at(0, &mut buffer).unwrap(), 5000);
+    });
+    assert!((4.5..=5.5).contains(&read), "only what is there counts: {read}");
+    let linked = seconds(&|| files.hard_link((&root, b"file"), (&root, b"link")).unwrap());
+    assert!(linked < 0.1, "{linked}");
 }

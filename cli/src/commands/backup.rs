@@ -58,8 +58,11 @@ fn execute(app: &App, name: &JobName, options: RunOptions, command: &str) -> Out
 /// A configured backup with nobody there: it speaks by its log only, unless it has none.
 pub fn run_unattended(app: &App, name: &str) -> Outcome {
     let name = JobName::new(name)?;
-    if let Ok(job) = catalog::job(&app.context, &name) {
-        machine::step_back(&app.output, job.conduct.priority);
+    match catalog::job(&app.context, &name) {
+        Ok(job) => machine::step_back(&app.output, job.conduct.priority),
+        // What never was a backup has no log.
+        Err(error @ jobs::Error::NoJob { .. }) => return Err(error.into()),
+        Err(_) => {}
     }
     let report = jobs::unattended(&app.context, &name, RunOptions::of(name.clone()), &Unseen::of(app));
     if let (None, Some(error)) = (&report.log, &report.error) {

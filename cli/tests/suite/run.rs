@@ -114,9 +114,9 @@ fn events_surround_the_engine_and_their_lines_are_in_the_log() {
     let order = [
         "\nEvent: pre-backup-data b1\n  dumped b1\nAction: ",
         "\nPre backup scripts status: SUCCESS\n",
+        "\nAction 'backup-data-rsync b1': SUCCESS\n",
         "\nEvent: post-backup-data b1\n  Backup status: FAIL\nAction: ",
         "\nPost backup scripts status: SUCCESS\n",
-        "\nAction 'backup-data-rsync b1': SUCCESS\n",
         "\nBackup status: SUCCESS\n",
     ];
     let places: Vec<_> = order.iter().map(|text| out.find(text)).collect();
@@ -465,6 +465,9 @@ fn the_wrapper_speaks_by_its_log_only() {
     );
     assert_eq!(machine.read("root/var/spool/backup/status-bad"), "2\n");
     assert_eq!(notes(&machine), ["b1 0", "bad 2"]);
+    let none = machine.run(&["backup-data-wrapper", "none"]);
+    assert_eq!((none.code, none.out.as_str()), (Some(2), ""));
+    assert!(none.err.contains("No backup 'none' found"), "{}", none.err);
 }
 
 #[test]

@@ -196,6 +196,39 @@ fn the_schedule_is_shown_and_a_missed_run_is_made_up_once() {
     assert_eq!(machine.good(&["schedule", "catch-up"]), "", "once is enough");
 }
 
+/// A record that is nonsense concerns its own backup only, and is not tried again each hour.
+#[test]
+fn a_bad_record_does_not_keep_the_others_from_being_made_up() {
+    let machine = machine();
+    machine.good(&[
+        "db",
+        "backups",
+        "set",
+        "a-bad",
+        "rsync",
+        "status",
+        "enabled",
+        "BackupTime",
+        "15 7 * * *",
+    ]);
+    machine.good(&["schedule", "write"]);
+    for name in ["a-bad", "b1"] {
+        let file = format!("root/var/spool/backup/schedule-{name}");
+        let mut state: serde_json::Value = serde_json::from_str(&machine.read(&file)).unwrap();
+        state["since"] = (state["since"].as_i64().unwrap() - 2 * 86_400).into();
+        machine.write(&file, &state.to_string());
+    }
+    let lines = machine.json(&["schedule", "catch-up"], 2);
+    let runs = lines.last().unwrap()["runs"].as_array().unwrap().clone();
+    let statuses: Vec<_> = runs
+        .iter()
+        .map(|run| (run["name"].as_str().unwrap(), run["status"].as_str().unwrap()))
+        .collect();
+    assert_eq!(statuses, [("a-bad", "usage"), ("b1", "success")]);
+    let again = machine.json(&["schedule", "catch-up"], 0);
+    assert!(again.last().unwrap()["runs"].as_array().unwrap().is_empty());
+}
+
 #[test]
 fn priority_and_names_of_programs() {
     let machine = machine();

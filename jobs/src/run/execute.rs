@@ -11,7 +11,8 @@ use jiff::{Timestamp, Zoned};
 
 use super::files::{self, Log};
 use super::shared::{Shared, Work};
-use super::{Plan, RunReport, Step, Watcher, throttle, told};
+use super::told::{EventListener, told};
+use super::{Plan, RunReport, Step, Watcher, throttle};
 use crate::context::Context;
 use crate::error::Error;
 use crate::hooks;
@@ -44,28 +45,43 @@ impl Plan<'_> {
                 state::begun(self.context, &self.job.name, report.started.timestamp()),
             );
         }
-        let done = self.at_destination(watcher, report);
+        let site = Site::of_job(self.context, self.job.clone(), &self.options.access);
+        if self.options.dry_run {
+            let done = self.save(site, watcher, report);
+            self.tell_engine(watcher, report);
+            return done;
+        }
+        match self.lock_destination(&site, watcher) {
+            Ok(lock) => self.at_destination(lock, site, watcher, report),
+            Err(error) => {
+                self.tell_engine(watcher, report);
+                Err(error.into())
+            }
+        }
+    }
+
+    fn tell_engine(&self, watcher: &dyn Watcher, report: &RunReport) {
         watcher.step(&Step::Engine {
             name: &self.job.name,
             engine: self.job.engine,
             success: report.backup.is_some(),
         });
-        done
     }
 
-    fn at_destination(&self, watcher: &dyn Watcher, report: &mut RunReport) -> engine_api::Result<()> {
-        let site = Site::of_job(self.context, self.job.clone(), &self.options.access);
-        if self.options.dry_run {
-            return self.save(site, watcher, report);
-        }
-        let lock = self.lock_destination(&site, watcher)?;
+    fn at_destination(
+        &self,
+        lock: Lock,
+        site: Site,
+        watcher: &dyn Watcher,
+        report: &mut RunReport,
+    ) -> engine_api::Result<()> {
         let shared = Shared {
             context: self.context,
             name: &self.job.name,
             action_limit: self.job.conduct.action_limit,
             wait: self.job.conduct.lock_wait,
         };
-        let listener = super::told::EventListener::new(self.context, watcher, true);
+        let listener = EventListener::new(self.context, watcher, true);
         let (using, work) = shared.enter(&listener);
         watcher.step(&Step::Prepared {
             work: &work,
@@ -73,9 +89,10 @@ impl Plan<'_> {
         });
         report.prepared = Some(work);
         let done = self.save_or_say_why(site, watcher, report);
+        self.tell_engine(watcher, report);
         drop(lock);
         // Not to be stopped: what the actions before have made would stay.
-        let listener = super::told::EventListener::new(self.context, watcher, false);
+        let listener = EventListener::new(self.context, watcher, false);
         let work = shared.leave(using, &listener);
         watcher.step(&Step::TidiedUp { work: &work });
         report.tidied = Some(work);
@@ -97,24 +114,23 @@ impl Plan<'_> {
         lock::of_destination(self.context, &self.job.name, (&key, location), &patience)
     }
 
-    /// A bug in an engine must not keep what comes after from being done.
     fn save_or_say_why(&self, site: Site, watcher: &dyn Watcher, report: &mut RunReport) -> engine_api::Result<()> {
-        let save = AssertUnwindSafe(|| {
-            if watcher.cancelled() {
-                return Err(Error::Interrupted.into());
-            }
-            let zone = &self.context.zone;
-            throttle::throttled(self.job.conduct.bandwidth.as_ref(), zone, site, watcher, |site| {
-                self.save(site, watcher, report)
-            })
-        });
-        catch_unwind(save).unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            let reason = text.unwrap_or_else(|| "it does not say why".to_owned());
-            Err(Error::Broken { reason }.into())
-        })
+        if watcher.cancelled() {
+            return Err(Error::Interrupted.into());
+        }
+        let (timetable, zone) = (self.job.conduct.bandwidth.as_ref(), &self.context.zone);
+        caught(|| throttle::throttled(timetable, zone, site, watcher, |site| self.save(site, watcher, report)))
     }
+}
+
+/// Does the work. A bug in an engine must not keep what comes after from being done.
+pub(super) fn caught(work: impl FnOnce() -> engine_api::Result<()>) -> engine_api::Result<()> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        let reason = text.unwrap_or_else(|| "it does not say why".to_owned());
+        Err(Error::Broken { reason }.into())
+    })
 }
 
 /// A run that has begun, with its log open.
@@ -159,6 +175,7 @@ impl<'a> Run<'a> {
         self.tell_end();
         if !self.dry_run {
             self.leave_files();
+            // Last, so that they find the log and all files as they will stay.
             self.report.hooks = hooks::run(self.context, &self.report, conduct.action_limit, &|hook| {
                 self.watcher().step(&Step::Hook { hook });
             });

@@ -46,6 +46,16 @@ impl<'a> Log<'a> {
         }
     }
 
+    /// A log in a file that is open already.
+    #[cfg(test)]
+    pub(super) fn of(path: PathBuf, file: File, next: &'a dyn Watcher) -> Self {
+        Self {
+            file: Some((path, file)),
+            next,
+            broken: AtomicBool::new(false),
+        }
+    }
+
     pub(super) fn path(&self) -> Option<PathBuf> {
         self.file.as_ref().map(|(path, _)| path.clone())
     }

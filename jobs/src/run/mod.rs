@@ -26,7 +26,6 @@ use crate::site::{Access, Which};
 use crate::status::Status;
 
 use execute::Run;
-use told::told;
 
 pub use shared::Work;
 pub use steps::Step;

@@ -288,11 +288,7 @@ impl Failure for Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Io { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => "run the command as root, or as the owner of that file".to_owned(),
-                io::ErrorKind::StorageFull => "free some room on that filesystem".to_owned(),
-                _ => return None,
-            },
+            Self::Io { source, .. } => io_hint(source)?.to_owned(),
             Self::JobName { .. } => {
                 "use letters, digits, `_`, `-`, `.` and `@`, beginning with a letter, a digit or `_`".to_owned()
             }
@@ -348,6 +344,14 @@ impl Failure for Error {
             _ => return None,
         };
         Some(hint)
+    }
+}
+
+fn io_hint(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Some("run the command as root, or as the owner of that file"),
+        io::ErrorKind::StorageFull => Some("free some room on that filesystem"),
+        _ => None,
     }
 }
 

@@ -83,10 +83,10 @@ impl Plan {
         )?;
         let end = Instant::now() + APPEARS;
         loop {
-            if let [only] = partitions_of(&self.device)?.as_slice() {
-                if only.exists() {
-                    return Ok(only.clone());
-                }
+            if let [only] = partitions_of(&self.device)?.as_slice()
+                && only.exists()
+            {
+                return Ok(only.clone());
             }
             if Instant::now() > end {
                 let cause = "the new partition does not appear";

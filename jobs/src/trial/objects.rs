@@ -52,6 +52,9 @@ struct Written {
 
 type Each<'a> = dyn FnMut(TrialStep) + 'a;
 
+/// A step; gives how many bytes it moved, in how many operations.
+type Work<'a> = dyn FnMut(&mut Objects<'a>) -> Result<(u64, u64), Failed>;
+
 impl<'a> Objects<'a> {
     pub(super) fn new(store: &'a dyn BlobStore, as_packs: bool) -> Self {
         Self {
@@ -64,7 +67,7 @@ impl<'a> Objects<'a> {
     /// All steps in order; gives how long one answer takes.
     pub(super) fn run(&mut self, stop: &dyn Fn() -> bool, each: &mut Each<'_>) -> Result<Duration, Failed> {
         self.write(stop, each)?;
-        let mut step = |this: &mut Self, name, work: &mut dyn FnMut(&mut Self) -> Result<(u64, u64), Failed>| {
+        let mut step = |this: &mut Self, name, work: &mut Work<'a>| {
             if stop() {
                 return Err(Failed::Interrupted);
             }

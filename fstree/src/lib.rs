@@ -25,7 +25,7 @@ pub use found::Found;
 pub use names::Names;
 pub use stat::Stat;
 pub use target::{Made, Target, TargetFile, TargetOptions};
-pub use walk::{Step, Walk, WalkOptions, estimate};
+pub use walk::{Step, Walk, WalkOptions, estimate, is_cache_folder};
 
 /// An engine hands these from thread to thread; if one of them could not be, this would not compile.
 const _: () = {

@@ -25,6 +25,8 @@ use schedule::{Id, Schedule};
 use scope::{Rules, Scope};
 use shared::{Entered, Shared};
 
+pub use scope::is_cache_folder;
+
 /// How a walk reads ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WalkOptions {

@@ -69,6 +69,8 @@ pub struct Layout {
     pub crontab: Option<PathBuf>,
     /// Where systemd looks for timers.
     pub units: PathBuf,
+    /// What holds secrets of the machine and is saved only where an include names it.
+    pub private: Vec<PathBuf>,
 }
 
 impl Layout {
@@ -115,6 +117,7 @@ impl Layout {
             hooks: root.join("etc/backup-data.hooks"),
             crontab: Some(root.join("etc/cron.d/backup-data")),
             units: root.join("etc/systemd/system"),
+            private: vec![root.join(NETHSERVER_DATABASES), root.join("root/.ssh")],
         }
     }
 
@@ -138,6 +141,7 @@ impl Layout {
             status: lib.join("status"),
             locks: root.join("run/holdfast"),
             mounts: lib.join("mnt"),
+            private: Vec::new(),
         }
     }
 
@@ -177,6 +181,7 @@ impl Layout {
             status: state.join("status"),
             locks: state.join("locks"),
             mounts: state.join("mnt"),
+            private: Vec::new(),
         })
     }
 
@@ -221,12 +226,16 @@ impl Layout {
     /// What no backup ever saves: caches, and the secrets that open the repositories.
     #[must_use]
     pub fn never_saved(&self) -> Vec<PathBuf> {
-        vec![
+        let mut never = vec![
             self.restic_cache.clone(),
             self.duplicity_cache.clone(),
             self.secrets.clone(),
             self.locks.clone(),
-        ]
+        ];
+        if self.convention == Convention::NethServer {
+            never.push(self.old_ssh_key());
+        }
+        never
     }
 }
 

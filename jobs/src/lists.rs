@@ -10,18 +10,62 @@ use std::path::{Path, PathBuf};
 use engine_api::Selection;
 use fstree::pattern;
 
-use crate::atomic;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::name::JobName;
 use crate::paths::real;
 
-/// A line of a list.
+mod explain;
+mod files;
+
+pub use explain::{Explainer, Explanation, Preview, Verdict, preview};
+pub use files::{Rule, Source};
+pub(crate) use files::{of_paths, of_patterns, write_own};
+
+/// What a job saves and leaves out, line by line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Line {
-    list: PathBuf,
-    number: usize,
-    text: Vec<u8>,
+pub struct Rules {
+    /// What is saved, as it stands in the lists.
+    pub includes: Vec<Rule>,
+    /// What is left out, the rules that no list can change at the end.
+    pub excludes: Vec<Rule>,
+}
+
+impl Rules {
+    /// The rules of the job `name` that saves to the folder `destination`, if it is one: its own lists where it has them,
+    /// else the common ones. Nothing is checked yet.
+    ///
+    /// # Errors
+    /// When a list or the machine's configuration cannot be read.
+    pub fn of_job(context: &Context, name: &JobName, destination: Option<&Path>) -> Result<Self> {
+        let layout = &context.layout;
+        let mut includes = files::read(layout, name, "include")?;
+        let mut excludes = files::read(layout, name, "exclude")?;
+        if !has_own(context, name) && logs_included(context)? {
+            includes.push(Rule {
+                pattern: b"/var/log".to_vec(),
+                source: Source::IncludeLogs,
+            });
+        }
+        let paths: Vec<PathBuf> = includes.iter().filter_map(|rule| plain(&rule.pattern)).collect();
+        excludes.extend(never_saved(context, &paths, destination));
+        let mut rules = Self { includes, excludes };
+        dedup(&mut rules.includes);
+        dedup(&mut rules.excludes);
+        Ok(rules)
+    }
+
+    /// What an engine is told.
+    #[must_use]
+    pub fn selection(&self) -> Selection {
+        let patterns = |rules: &[Rule]| rules.iter().map(|rule| rule.pattern.clone()).collect();
+        Selection {
+            includes: patterns(&self.includes),
+            excludes: patterns(&self.excludes),
+            exclude_caches: true,
+            one_file_system: false,
+        }
+    }
 }
 
 /// What the job `name` saves to `destination`: its own lists where it has them, else the common ones.
@@ -31,55 +75,53 @@ struct Line {
 /// # Errors
 /// When a list cannot be read, an include is no absolute path or lies in the destination, or nothing is left to save.
 pub fn of_job(context: &Context, name: &JobName, destination: Option<&Path>) -> Result<Selection> {
-    let layout = &context.layout;
-    let includes = read(&layout.job_list(name, "include"), &layout.lists, "include")?;
-    let excludes = read(&layout.job_list(name, "exclude"), &layout.lists, "exclude")?;
-    let own = layout.job_list(name, "include").exists();
-    let mut paths = Vec::new();
-    for line in includes {
-        if !line.text.starts_with(b"/") {
-            return Err(Error::RelativeInclude {
-                text: String::from_utf8_lossy(&line.text).into_owned(),
-                list: line.list,
-                line: line.number,
-            });
-        }
-        paths.push(line.text);
-    }
-    if !own && logs_included(context)? {
-        paths.push(b"/var/log".to_vec());
-    }
-    let looked = if own {
-        layout.job_list(name, "include")
+    let rules = Rules::of_job(context, name, destination)?;
+    let looked = if has_own(context, name) {
+        context.layout.job_list(name, "include")
     } else {
-        layout.lists.join("*.include")
+        context.layout.lists.join("*.include")
     };
-    let excludes = excludes.into_iter().map(|line| line.text).collect();
-    choose(context, paths, excludes, destination, &looked)
-}
-
-fn choose(
-    context: &Context,
-    includes: Vec<Vec<u8>>,
-    excludes: Vec<Vec<u8>>,
-    destination: Option<&Path>,
-    looked: &Path,
-) -> Result<Selection> {
     let nothing = |reason: String| Err(Error::NothingToBackup { reason });
-    if includes.is_empty() {
+    if rules.includes.is_empty() {
         return nothing(format!("{} names no path", looked.display()));
     }
-    if !includes.iter().any(|include| may_exist(include)) {
+    if let Some(error) = rules.includes.iter().find_map(relative) {
+        return Err(error);
+    }
+    if !rules.includes.iter().any(|rule| may_exist(&rule.pattern)) {
         return nothing(format!("no path of {} exists", looked.display()));
     }
-    let paths: Vec<PathBuf> = includes.iter().filter_map(|include| plain(include)).collect();
-    let selection = Selection {
-        includes,
-        excludes,
-        exclude_caches: true,
-        one_file_system: false,
-    };
-    guard(context, selection, &paths, destination)
+    if let Some(destination) = destination {
+        let paths: Vec<PathBuf> = rules.includes.iter().filter_map(|rule| plain(&rule.pattern)).collect();
+        refuse_inside(&paths, destination)?;
+    }
+    Ok(rules.selection())
+}
+
+/// Whether the common lists name anything to save.
+///
+/// # Errors
+/// When a list or the machine's configuration cannot be read.
+pub fn common_exist(context: &Context) -> Result<bool> {
+    Ok(logs_included(context)? || files::common_lines(&context.layout, "include")?.next().is_some())
+}
+
+/// Whether the job has a list of its own of what it saves.
+#[must_use]
+pub fn has_own(context: &Context, name: &JobName) -> bool {
+    context.layout.job_list(name, "include").exists()
+}
+
+/// What is wrong with an include that is no whole path.
+pub(crate) fn relative(rule: &Rule) -> Option<Error> {
+    match &rule.source {
+        Source::Line { list, line } if !rule.pattern.starts_with(b"/") => Some(Error::RelativeInclude {
+            text: String::from_utf8_lossy(&rule.pattern).into_owned(),
+            list: list.clone(),
+            line: *line,
+        }),
+        _ => None,
+    }
 }
 
 /// The same selection without duplicates, and without what no backup may hold; `paths` are its includes that are no
@@ -96,29 +138,70 @@ pub(crate) fn guard(
     if let Some(destination) = destination {
         refuse_inside(paths, destination)?;
     }
-    let never = context.layout.never_saved();
-    for own in never.iter().map(PathBuf::as_path).chain(destination) {
-        selection.excludes.extend(names_of(own, paths));
+    let never = never_saved(context, paths, destination);
+    selection.excludes.extend(never.into_iter().map(|rule| rule.pattern));
+    for lines in [&mut selection.includes, &mut selection.excludes] {
+        let mut seen = HashSet::new();
+        lines.retain(|line| seen.insert(line.clone()));
     }
-    dedup(&mut selection.includes);
-    dedup(&mut selection.excludes);
     Ok(selection)
 }
 
-fn dedup(lines: &mut Vec<Vec<u8>>) {
+/// What is left out whatever the lists say.
+fn never_saved(context: &Context, paths: &[PathBuf], destination: Option<&Path>) -> Vec<Rule> {
+    let layout = &context.layout;
+    let own = layout.never_saved().into_iter().map(|path| (path, Source::Own));
+    let named = |private: &&PathBuf| {
+        let private = real(private);
+        paths.iter().any(|path| real(path).starts_with(&private))
+    };
+    let private = layout.private.iter().filter(|path| !named(path));
+    let private = private.map(|path| (path.clone(), Source::Private));
+    let destination = destination.map(|path| (path.to_owned(), Source::Destination));
+    let all = own.chain(private).chain(destination);
+    all.flat_map(|(path, source)| {
+        names_of(&path, paths).into_iter().map(move |pattern| Rule {
+            pattern,
+            source: source.clone(),
+        })
+    })
+    .collect()
+}
+
+fn dedup(rules: &mut Vec<Rule>) {
     let mut seen = HashSet::new();
-    lines.retain(|line| seen.insert(line.clone()));
+    rules.retain(|rule| seen.insert(rule.pattern.clone()));
 }
 
 fn refuse_inside(paths: &[PathBuf], destination: &Path) -> Result<()> {
-    let inside = real(destination);
-    match paths.iter().find(|include| real(include).starts_with(&inside)) {
+    match inside(paths, destination) {
         None => Ok(()),
         Some(include) => Err(Error::InsideDestination {
             include: include.clone(),
             destination: destination.to_owned(),
         }),
     }
+}
+
+/// The first of the paths that lies in the destination.
+pub(crate) fn inside<'a>(paths: &'a [PathBuf], destination: &Path) -> Option<&'a PathBuf> {
+    let destination = real(destination);
+    paths.iter().find(|path| real(path).starts_with(&destination))
+}
+
+/// The lines that no run could use, and why.
+pub(crate) fn unusable(rules: &Rules) -> Vec<(Source, Error)> {
+    let relative = rules
+        .includes
+        .iter()
+        .filter_map(|rule| Some((rule.source.clone(), relative(rule)?)));
+    let all = rules.includes.iter().chain(&rules.excludes);
+    let wrong = all.filter_map(|rule| {
+        let error = pattern::Matcher::compile(std::slice::from_ref(&rule.pattern)).err()?;
+        let reason = format!("{}: {error}", rule.source);
+        Some((rule.source.clone(), Error::Usage(reason)))
+    });
+    relative.chain(wrong).collect()
 }
 
 /// Every name under which a walk of `paths` would meet `own`, as patterns that match just that.
@@ -135,11 +218,11 @@ fn names_of(own: &Path, paths: &[PathBuf]) -> Vec<Vec<u8>> {
 }
 
 /// The path that an include names, where it is no pattern.
-fn plain(include: &[u8]) -> Option<PathBuf> {
+pub(crate) fn plain(include: &[u8]) -> Option<PathBuf> {
     (!pattern::has_wildcards(include)).then(|| PathBuf::from(OsStr::from_bytes(include)))
 }
 
-fn may_exist(include: &[u8]) -> bool {
+pub(crate) fn may_exist(include: &[u8]) -> bool {
     let Some(path) = plain(include) else {
         return true;
     };
@@ -155,79 +238,9 @@ pub(crate) fn exactly(path: &Path) -> Vec<u8> {
     pattern::literal(path.as_os_str().as_bytes())
 }
 
-fn logs_included(context: &Context) -> Result<bool> {
+pub(crate) fn logs_included(context: &Context) -> Result<bool> {
     let record = context.configuration().read()?.record(b"backup-data");
     Ok(record.is_some_and(|record| record.get("IncludeLogs") == Some(b"enabled")))
-}
-
-/// The lines of `own` when it exists, else of every file in `common` that ends in `suffix`, in order of their names.
-fn read(own: &Path, common: &Path, suffix: &str) -> Result<Vec<Line>> {
-    if let Some(lines) = read_list(own)? {
-        return Ok(lines);
-    }
-    let failed = |error| Error::io("read the folder", common, error);
-    let entries = match fs::read_dir(common) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed(error)),
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let file = entry.map_err(failed)?.path();
-        let hidden = file.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."));
-        if !hidden && file.extension() == Some(OsStr::new(suffix)) {
-            files.push(file);
-        }
-    }
-    files.sort();
-    let mut lines = Vec::new();
-    for file in files {
-        lines.extend(read_list(&file)?.unwrap_or_default());
-    }
-    Ok(lines)
-}
-
-/// Makes the job's own list of what it saves.
-///
-/// # Errors
-/// When it has one, or a path is not there or cannot stand in a list.
-pub(crate) fn write_own(context: &Context, name: &JobName, paths: &[PathBuf]) -> Result<()> {
-    let list = context.layout.job_list(name, "include");
-    if list.exists() {
-        return Err(Error::ListExists { list });
-    }
-    let mut content = Vec::new();
-    for path in paths {
-        if fs::symlink_metadata(path).is_err() {
-            return Err(Error::MissingPath { path: path.clone() });
-        }
-        let line = exactly(path);
-        if line.contains(&b'\n') || line.trim_ascii_end() != line {
-            return Err(Error::UnlistablePath { path: path.clone() });
-        }
-        content.extend(line);
-        content.push(b'\n');
-    }
-    atomic::create_dir(&context.layout.job_lists, 0o755)?;
-    atomic::create_new(&list, 0o644, &content)
-}
-
-fn read_list(list: &Path) -> Result<Option<Vec<Line>>> {
-    let content = match fs::read(list) {
-        Ok(content) => content,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("read the list", list, error)),
-    };
-    let mut lines = Vec::new();
-    for (index, text) in content.split(|&byte| byte == b'\n').enumerate() {
-        let parsed = pattern::parse_list(text).into_iter();
-        lines.extend(parsed.map(|text| Line {
-            list: list.to_owned(),
-            number: index + 1,
-            text,
-        }));
-    }
-    Ok(Some(lines))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod ask;
 mod backends;
 mod data;
+mod job;
 mod keep;
 mod repository;
 mod values;
@@ -12,11 +13,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use jobs::EngineName;
 
 pub use ask::{DuArgs, FindArgs, HistoryArgs, VerifyArgs};
 pub use backends::{BackendsArgs, BackendsCommand, DiskCommand, SshKeyArgs};
 pub use data::{BackupArgs, CatArgs, DiffArgs, LsArgs, RestoreArgs, RestoreFileArgs, Selected};
+pub use job::{JobAddArgs, JobCommand, JobEditArgs, JobFilesArgs, JobOptions};
 pub use keep::ForgetArgs;
 pub use repository::{Filter, Opening, RepoArgs};
 pub use values::absolute;
@@ -155,7 +156,7 @@ pub enum Command {
         #[command(flatten)]
         repository: RepoArgs,
     },
-    /// List, show, add and remove configured backups
+    /// List, show, add, change, check and remove configured backups
     #[command(subcommand)]
     Job(JobCommand),
     /// Say which engine goes with which storage; try a storage; make an SSH key
@@ -366,56 +367,4 @@ pub enum KeyCommand {
         #[arg(long, value_name = "FILE")]
         new_password_file: Option<PathBuf>,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum JobCommand {
-    /// List the configured backups
-    #[command(after_help = "Examples:\n  holdfast job list")]
-    List,
-    /// Show one, and what is wrong with it
-    #[command(after_help = "Examples:\n  holdfast job show nightly")]
-    Show {
-        /// Its name
-        name: String,
-    },
-    /// Add one
-    #[command(
-        after_help = "Examples:\n  holdfast job add nightly /etc /home --to /mnt/disk/backup\n  holdfast job add nightly --to /mnt/disk/backup --keep-within 30D --prune always\n  holdfast job add weekly /srv --to /mnt/disk/weekly --engine duplicity --set Type=incremental"
-    )]
-    Add(JobAddArgs),
-    /// Remove one; its repository, password and lists stay
-    #[command(after_help = "Examples:\n  holdfast job remove nightly")]
-    Remove {
-        /// Its name
-        name: String,
-    },
-}
-
-#[derive(Debug, Args)]
-pub struct JobAddArgs {
-    /// Its name
-    pub name: String,
-    /// What it saves; without, what the lists of this machine say
-    #[arg(value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
-    /// The folder of its repository
-    #[arg(long, value_name = "FOLDER")]
-    pub to: PathBuf,
-    /// Forget snapshots that are older than this, seen from the newest (such as 30D, 6M, 1Y)
-    #[arg(long, value_name = "AGE")]
-    pub keep_within: Option<String>,
-    /// When to remove data that no snapshot needs: always, or a weekday from 0 (Sunday) to 6
-    #[arg(long, value_name = "DAY")]
-    pub prune: Option<String>,
-    /// What saves the data: duplicity (full backups and increments), restic (deduplicated and encrypted snapshots) or
-    /// rsync (plain folders, unchanged files hard-linked)
-    #[arg(long, value_name = "ENGINE", default_value = "restic", value_parser = values::engine)]
-    pub engine: EngineName,
-    /// Any other property of its record, such as Type=incremental or Strategy='1:1 30:7'
-    #[arg(long, value_name = "PROPERTY=VALUE", value_parser = values::property)]
-    pub set: Vec<(String, String)>,
-    /// Do not let it run yet
-    #[arg(long)]
-    pub disabled: bool,
 }

@@ -10,7 +10,7 @@ mod disk;
 mod events;
 mod forget;
 mod history;
-mod jobs_of_machine;
+mod job;
 mod keys;
 mod maintenance;
 mod nethserver;
@@ -180,7 +180,7 @@ impl App {
             Command::Unlock { repository, all } => maintenance::unlock(self, &repository, all),
             Command::Key(command) => keys::run(self, command),
             Command::Init { repository } => maintenance::init(self, &repository),
-            Command::Job(command) => jobs_of_machine::run(self, command),
+            Command::Job(command) => job::run(self, command),
             Command::Backends(args) => backends::run(self, args),
             Command::Disk(command) => disk::run(self, command),
             Command::BackupData { name } => backup::run_job(self, &name.name, "backup-data"),

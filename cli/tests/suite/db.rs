@@ -140,9 +140,9 @@ fn what_the_writing_commands_leave() {
     }
 }
 
-/// D7: exit code 0 as ever, but it is said.
+/// Exit code 0 as ever, but it is said; and a script that wants to know is told.
 #[test]
-fn a_property_of_no_record_is_a_warning() {
+fn d7_a_property_of_no_record_is_a_warning() {
     let machine = machine();
     let answer = machine.run(&["db", "backups", "setprop", "typo", "p", "v"]);
     assert_eq!(answer.code, Some(0));
@@ -152,6 +152,67 @@ fn a_property_of_no_record_is_a_warning() {
         answer.err
     );
     assert_eq!(machine.read("root/var/lib/nethserver/db/backups"), CONTENT);
+    let strict = |words: &[&str]| {
+        machine
+            .command(words)
+            .env("HOLDFAST_STRICT", "1")
+            .status()
+            .unwrap()
+            .code()
+    };
+    assert_eq!(strict(&["db", "backups", "setprop", "typo", "p", "v"]), Some(1));
+    assert_eq!(strict(&["db", "backups", "setprop", "t2", "p", "v"]), Some(0));
+}
+
+/// A password that is set, changed, refused and removed stands in the database, and nowhere else.
+#[test]
+fn d4_no_secret_is_logged_or_printed() {
+    let machine = machine();
+    let calls: [(&[&str], i32); 4] = [
+        (&["setprop", "t2", "SMBPassword", "Geheim-1"], 0),
+        (&["setprop", "t2", "SMBPassword", "Geheim-2\\"], 1),
+        (&["set", "t3", "restic", "S3SecretKey", "Geheim-3\\n"], 1),
+        (&["delete", "t2"], 0),
+    ];
+    for (words, code) in calls {
+        let answer = machine.run(&[&["db", "backups"], words].concat());
+        assert_eq!(answer.code, Some(code), "{words:?}");
+        assert!(
+            !answer.out.contains("Geheim") && !answer.err.contains("Geheim"),
+            "{}",
+            answer.err
+        );
+    }
+    for (file, content) in crate::machine::tree(&machine.path("root")) {
+        assert!(
+            !String::from_utf8_lossy(&content).contains("Geheim"),
+            "{}",
+            file.display()
+        );
+    }
+}
+
+/// However often a writer is killed, the database holds every record whole.
+#[test]
+fn d8_a_killed_writer_leaves_a_whole_database() {
+    let machine = machine();
+    machine.good(&["db", "fresh", "set", "k", "t", "a", "0", "b", "0"]);
+    for round in 1..12_u64 {
+        let value = round.to_string().repeat(1000);
+        let mut child = machine
+            .command(["db", "fresh", "set", "k", "t", "a", &value, "b", &value])
+            .spawn()
+            .unwrap();
+        // At another moment of its life each time; whether it had ended by then does not matter.
+        std::thread::sleep(std::time::Duration::from_micros(round * 400));
+        let _ = child.kill();
+        child.wait().unwrap();
+        let (a, b) = (
+            machine.good(&["db", "fresh", "getprop", "k", "a"]),
+            machine.good(&["db", "fresh", "getprop", "k", "b"]),
+        );
+        assert_eq!(a, b);
+    }
 }
 
 #[test]

@@ -13,11 +13,15 @@ mod job;
 #[cfg(test)]
 mod json;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod machine;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod quick;
+#[cfg(test)]
+mod records;
 #[cfg(test)]
 mod restoring;
 #[cfg(test)]
@@ -28,3 +32,5 @@ mod schedule;
 mod signals;
 #[cfg(test)]
 mod storages;
+#[cfg(test)]
+mod terminal;

@@ -4,7 +4,10 @@ use std::ffi::CStr;
 use std::io;
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
 
 use super::Step;
 use super::listing::{NameTable, Reader};
@@ -186,6 +189,22 @@ fn is_cache(dir: &Dir, fd: &OwnedFd, messages: &mut Vec<Step>) -> bool {
             messages.push(Step::Notice(format!("{}: {text} ({error})", dir.path().display())));
             false
         }
+    }
+}
+
+/// Whether a folder is marked as a cache, by the rules of <https://bford.info/cachedir/>.
+///
+/// # Errors
+/// When the folder or its mark cannot be read.
+pub fn is_cache_folder(folder: &Path) -> io::Result<bool> {
+    let fd = rustix::fs::open(
+        folder,
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    match read_tag(&fd) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        answer => answer,
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Answer {
     pub warnings: Vec<String>,
     /// Whether the command found, or did, what was asked: decides between exit codes 0 and 1.
     pub success: bool,
+    /// Whether a property was to be changed of a record that is not there: no failure, but for who asks for strictness.
+    pub missed: bool,
 }
 
 impl Answer {
@@ -31,6 +33,7 @@ impl Answer {
             output,
             warnings: Vec::new(),
             success,
+            missed: false,
         }
     }
 

@@ -1,5 +1,6 @@
 //! A database on disk: read without a lock, changed under one.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::database::{Database, Misfit};
+use super::oddity::{self, Oddity};
 use crate::atomic;
 use crate::error::{Error, Result};
 
@@ -64,6 +66,14 @@ impl DatabaseFile {
             database.overlay(key, value);
         }
         Ok(database)
+    }
+
+    /// What is strange in the lines of the file, by key; the commands read over it.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn oddities(&self) -> Result<BTreeMap<Vec<u8>, Vec<Oddity>>> {
+        Ok(oddity::find(&self.content()?.unwrap_or_default()))
     }
 
     /// Locks it, reads it again, lets `change` work on it, and writes it in one step if anything is different.

@@ -8,10 +8,12 @@ pub mod command;
 mod database;
 mod file;
 mod json;
+mod oddity;
 mod record;
 
 pub use database::{Database, Misfit};
 pub use file::DatabaseFile;
+pub use oddity::Oddity;
 pub use record::{Record, Unfit, unescape_newlines};
 
 #[cfg(test)]

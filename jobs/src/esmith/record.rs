@@ -122,7 +122,7 @@ pub fn unescape_newlines(raw: &[u8]) -> Vec<u8> {
 }
 
 /// The separators are the pipes that no backslash precedes; in a field, backslash and pipe stand for a pipe.
-fn split_fields(text: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn split_fields(text: &[u8]) -> Vec<Vec<u8>> {
     let mut fields = vec![Vec::new()];
     let mut previous = 0;
     for &byte in text {

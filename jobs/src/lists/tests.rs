@@ -96,9 +96,9 @@ fn a_jobs_own_list_replaces_the_common_ones_each_for_itself() {
     assert!(!machine.excludes().contains(&"*.iso".to_owned()));
 }
 
-/// D52: caches, secrets and the destination are left out whatever the lists say.
+/// Caches, secrets and the destination are left out whatever the lists say.
 #[test]
-fn what_must_not_be_saved_is_never_saved() {
+fn d52_an_empty_exclude_list_lets_no_secret_in() {
     let machine = machine();
     let folder = machine.folder.path().display();
     machine.own("b.include", &format!("{folder}\n"));
@@ -122,6 +122,59 @@ fn the_destination_is_left_out_under_every_name_it_has() {
     std::os::unix::fs::symlink(machine.folder.path(), &link).unwrap();
     machine.own("b.include", &format!("{}/\n", link.display()));
     assert!(machine.excludes().contains(&link.join("repo").display().to_string()));
+}
+
+/// The secrets of a NethServer's own are left out too, unless a list names them.
+#[test]
+fn d52_secrets_of_the_machine_are_saved_only_where_they_are_named() {
+    let mut machine = machine();
+    let root = machine.folder.path().join("server");
+    fs::create_dir_all(root.join("var/lib/nethserver/db")).unwrap();
+    fs::create_dir_all(root.join("root/.ssh")).unwrap();
+    let surroundings = Surroundings {
+        root: Some(root.clone()),
+        ..Surroundings::default()
+    };
+    machine.context.layout = Layout::find(&surroundings).unwrap();
+    fs::create_dir_all(&machine.context.layout.job_lists).unwrap();
+    machine.own("b.exclude", "");
+    let kept_out = |machine: &Machine| {
+        let excludes = machine.excludes();
+        let names = [
+            "root/.ssh",
+            "var/lib/nethserver/db",
+            "var/lib/nethserver/secrets",
+            "var/lib/nethserver/backup/backup.key",
+        ];
+        names.map(|name| excludes.contains(&root.join(name).display().to_string()))
+    };
+    machine.own("b.include", &format!("{}\n", root.display()));
+    assert_eq!(kept_out(&machine), [true; 4]);
+    machine.own("b.include", &format!("{0}\n{0}/root/.ssh\n", root.display()));
+    assert_eq!(kept_out(&machine), [false, true, true, true]);
+}
+
+/// What NethServer's template wrote once does not count, the setting does.
+#[test]
+fn d80_the_setting_for_logs_takes_effect_at_once() {
+    let machine = machine();
+    machine.list("a.include", &format!("{}\n", machine.data.display()));
+    machine.list(
+        "nethserver-backup-data.include",
+        "/var/log/\n/srv/added by a template\n",
+    );
+    assert_eq!(machine.includes()[1..], ["/srv/added by a template"]);
+    let file = machine.context.configuration();
+    for (value, logs) in [("enabled", true), ("disabled", false)] {
+        let record = Record::of_kind("configuration").with("IncludeLogs", value);
+        let set = file.update(|database| {
+            database
+                .set(b"backup-data", &record)
+                .map_err(|misfit| file.unfit(misfit))
+        });
+        set.unwrap();
+        assert_eq!(machine.includes().contains(&"/var/log".to_owned()), logs);
+    }
 }
 
 #[test]
@@ -179,4 +232,168 @@ fn an_include_inside_the_destination_is_refused() {
     fs::create_dir_all(&inner).unwrap();
     machine.own("b.include", &format!("{}\n", inner.display()));
     assert!(matches!(machine.chosen(), Err(Error::InsideDestination { .. })));
+}
+
+impl Machine {
+    fn explained(&self, path: &Path) -> Verdict {
+        let rules = Rules::of_job(
+            &self.context,
+            &JobName::new("b").unwrap(),
+            Some(&self.folder.path().join("repo")),
+        );
+        Explainer::new(rules.unwrap()).unwrap().explain(path).verdict
+    }
+
+    fn make(&self, below: &str) -> PathBuf {
+        let path = self.data.join(below);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "x").unwrap();
+        path
+    }
+}
+
+#[test]
+fn why_a_path_is_in_or_out() {
+    let machine = machine();
+    let data = &machine.data;
+    for file in [
+        "inner/letter",
+        "inner/film.iso",
+        "tmp/a/b",
+        "cache/x",
+        "cache/kept/y",
+        "beside",
+    ] {
+        machine.make(file);
+    }
+    fs::write(
+        data.join("cache/CACHEDIR.TAG"),
+        "Signature: 8a477f597d28d172789f06886806bc55",
+    )
+    .unwrap();
+    let shown = data.display();
+    machine.own(
+        "b.include",
+        &format!("# mine\n{shown}/inner\n{shown}/tmp\n{shown}/cache\n{shown}/cache/kept\n"),
+    );
+    machine.list("x.exclude", "\n*.iso\ntmp/a\n");
+    let lines = |verdict: Verdict| match verdict {
+        Verdict::Saved { by: Some(rule) } => format!("in by {}", of(&rule)),
+        Verdict::LeftOut { by, at } => format!("out by {} at {}", of(&by), at.strip_prefix(data).unwrap().display()),
+        Verdict::Way { to } => format!("way to {}", to.strip_prefix(data).unwrap().display()),
+        Verdict::Cache { folder } => format!("cache {}", folder.strip_prefix(data).unwrap().display()),
+        other => format!("{other:?}"),
+    };
+    let cases = [
+        ("inner/letter", "in by 2 b.include"),
+        ("inner/film.iso", "out by 2 x.exclude at inner/film.iso"),
+        ("inner/nothing.iso", "out by 2 x.exclude at inner/nothing.iso"),
+        ("tmp/a/b", "out by 3 x.exclude at tmp/a"),
+        ("tmp", "in by 3 b.include"),
+        ("cache/x", "cache cache"),
+        ("cache/CACHEDIR.TAG", "in by 4 b.include"),
+        ("cache/kept/y", "in by 4 b.include"),
+        ("beside", "NotIncluded"),
+        ("beside/film.iso", "NotIncluded"),
+    ];
+    for (path, answer) in cases {
+        assert_eq!(lines(machine.explained(&data.join(path))), answer, "{path}");
+    }
+    assert!(matches!(machine.explained(data), Verdict::Way { .. }));
+    assert_eq!(machine.explained(Path::new("/proc")), Verdict::NotIncluded);
+}
+
+/// Line and name of a list.
+fn of(rule: &Rule) -> String {
+    match &rule.source {
+        Source::Line { list, line } => format!("{line} {}", list.file_name().unwrap().display()),
+        other => other.to_string(),
+    }
+}
+
+#[test]
+fn behind_a_symbolic_link_it_is_the_real_path_that_counts() {
+    let machine = machine();
+    machine.make("real/box/mail");
+    let link = machine.data.join("link");
+    std::os::unix::fs::symlink(machine.data.join("real"), &link).unwrap();
+    machine.own("b.include", &format!("{}/box\n", link.display()));
+    for path in ["link/box/mail", "real/box/mail", "link"] {
+        let verdict = machine.explained(&machine.data.join(path));
+        assert!(matches!(verdict, Verdict::Saved { by: Some(_) }), "{path}: {verdict:?}");
+    }
+    machine.list("x.exclude", &format!("{}/box/mail\n", link.display()));
+    assert!(
+        machine.explained(&link.join("box/mail")).is_saved(),
+        "an exclude means the real path"
+    );
+}
+
+/// For every path of a tree, the explanation says what the walk does.
+#[test]
+fn the_explanation_and_the_run_agree() {
+    let machine = machine();
+    let data = machine.data.display().to_string();
+    for file in [
+        "a/x.iso",
+        "a/b/c/x",
+        "a/b/keep",
+        "b/c/x.iso",
+        "b/tmp/x",
+        "c/tmp",
+        "tmp/b/c",
+        "c/cache/x",
+        "c/cache/in/y",
+    ] {
+        machine.make(file);
+    }
+    fs::write(
+        machine.data.join("c/cache/CACHEDIR.TAG"),
+        "Signature: 8a477f597d28d172789f06886806bc55",
+    )
+    .unwrap();
+    let includes = [
+        format!("{data}/*"),
+        format!("{data}/a/b\n{data}/c/cache/in"),
+        format!("{data}/**/c\n{data}/tmp/"),
+        format!("{data}/c\n{data}/c/cache/in\n{data}/[ab]/?"),
+        format!("{data}/nothing\n{data}"),
+    ];
+    let excludes = ["", "*.iso", "tmp/", "b/c\n/nowhere", "**c/x**\ncache/"];
+    for include in &includes {
+        for exclude in excludes {
+            machine.own("b.include", include);
+            machine.own("b.exclude", exclude);
+            agree(&machine, &format!("{include} without {exclude}"));
+        }
+    }
+}
+
+fn agree(machine: &Machine, which: &str) {
+    let rules = Rules::of_job(&machine.context, &JobName::new("b").unwrap(), None).unwrap();
+    let mut saved = HashSet::new();
+    let previewed = preview(&rules, &mut |step| {
+        if let Preview::Entry { path, .. } = step {
+            saved.insert(path.to_owned());
+        }
+        std::ops::ControlFlow::Continue(())
+    });
+    previewed.unwrap();
+    let explainer = Explainer::new(rules).unwrap();
+    let mut folders = vec![machine.data.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let verdict = explainer.explain(&path).verdict;
+            assert_eq!(
+                verdict.is_saved(),
+                saved.contains(&path),
+                "{}: {verdict:?}, {which}",
+                path.display()
+            );
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
 }

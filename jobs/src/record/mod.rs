@@ -1,5 +1,6 @@
 //! A record of the `backups` database as a job: typed, checked, and explained where it is wrong.
 
+mod address;
 mod conduct;
 mod engines;
 mod fields;
@@ -16,6 +17,7 @@ use crate::esmith::Record;
 use crate::name::JobName;
 use fields::Fields;
 
+pub use address::{Address, read_address};
 pub use conduct::{Conduct, IoPriority, Priority, Timetable};
 pub use engine_rsync::Strategy;
 pub use engines::{EngineName, Sets};

@@ -94,7 +94,9 @@ fn edit_props(call: &Call<'_>, edit_record: impl FnOnce(&mut Record)) -> Outcome
         let (key, file) = (String::from_utf8_lossy(call.arg(0)), call.file.path().display());
         format!("there is no record `{key}` in {file}: nothing was written")
     };
-    Ok(Answer::done().with_warning((!found).then(missing)))
+    let mut answer = Answer::done().with_warning((!found).then(missing));
+    answer.missed = !found;
+    Ok(answer)
 }
 
 /// Changes the record as it is under the lock; says whether there is one.

@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::esmith::{Database, Record};
-use crate::record::{EngineName, PlaceKind};
+use crate::record::{EngineName, PlaceKind, is_property};
 use crate::when::cron::of_time;
 
 /// The key of the old backup, in `configuration` and in `backups`.
 pub(crate) const KEY: &str = "backup-data";
 
-/// What is still a property of `configuration`.
-const STAYS: &str = "IncludeLogs";
-
 /// What no program reads any more.
 const DROPPED: [&str; 3] = ["Mount", "LogFile", "ForceFull"];
+
+/// As NethServer 6 spelled them.
+const LOWER: [&str; 3] = ["notify", "notifyTo", "notifyFrom"];
 
 /// What a migration has done, or would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,7 +43,8 @@ pub(crate) struct Old {
 /// The old backup that `configuration` holds, if it does.
 pub(crate) fn old(configuration: &Database) -> Option<Old> {
     let mut taken = configuration.record(KEY.as_bytes())?.props;
-    taken.remove(STAYS.as_bytes());
+    // Settings of the machine stand in the same record, and stay: IncludeLogs, Scheduler and whatever else.
+    taken.retain(|name, _| LOWER.iter().any(|old| old.as_bytes() == name.as_slice()) || is_property(name));
     if taken.is_empty() {
         return None;
     }
@@ -74,7 +75,7 @@ impl Old {
             return;
         }
         let (name, value) = match text.as_str() {
-            "notify" | "notifyTo" | "notifyFrom" => (text.replacen('n', "N", 1), value),
+            lower if LOWER.contains(&lower) => (text.replacen('n', "N", 1), value),
             "BackupTime" => (text, self.schedule(value)),
             "CleanupOlderThan" => (text, self.weeks(value)),
             _ => (text, value),

@@ -12,13 +12,13 @@ const ADD_EXAMPLES: &str = "\
 Examples:
   holdfast job add                                   (asks for everything)
   holdfast job add nightly /etc /home --to /mnt/disk/backup --at 3:00 --keep-within 30D
-  holdfast job add offsite --to sftp://backup@host.example.org/srv/backup --engine rsync --at @daily
-  holdfast job add cloud --to s3://s3.example.org/bucket --set S3AccessKey=AKIA… --secret S3SecretKey=/root/key
+  holdfast job add offsite --to sftp://me@host.example.org/srv/backup --engine rsync --at @daily
   holdfast job add weekly /srv --to usb:BACKUP --engine duplicity --set Type=incremental
+  holdfast job add share /srv --to cifs://me@nas/backup --secret SMBPassword=/root/password
 
-A place is a folder, usb:LABEL, nfs://HOST/EXPORT, cifs://LOGIN@HOST/SHARE, sftp://USER@HOST:PORT/FOLDER,
-https://HOST/FOLDER (WebDAV), s3://HOST/BUCKET, b2://BUCKET or rest:https://HOST:PORT/FOLDER. On a terminal, what is
-missing is asked for.";
+A PLACE is a folder, usb:LABEL, nfs://HOST/EXPORT, cifs://LOGIN@HOST/SHARE,
+sftp://USER@HOST:PORT/FOLDER, https://HOST/FOLDER (WebDAV), s3://HOST/BUCKET, b2://BUCKET or
+rest:https://HOST:PORT/FOLDER. On a terminal, what is missing is asked for.";
 
 const EDIT_EXAMPLES: &str = "\
 Examples:

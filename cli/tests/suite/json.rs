@@ -196,7 +196,7 @@ fn the_rest() {
     machine.good(&["job", "add", "b", "--to", "repo2"]);
     has(
         &machine.json(&["job", "list"], 0)[0],
-        "type name engine properties problems",
+        "type name engine enabled location schedule properties problems notes",
     );
 }
 

@@ -48,6 +48,12 @@ fn friendly_options_write_the_record() {
         (Some(false), Some("5 3 * * *"))
     );
     assert!(machine.good(&["job", "list"]).contains("  at 5 3 * * *"));
+    let crontab = || machine.read("root/etc/cron.d/backup-data");
+    assert!(!crontab().contains("5 3 * * *"), "it is disabled");
+    machine.good(&["job", "enable", "off"]);
+    assert!(crontab().contains("5 3 * * *"), "{}", crontab());
+    machine.good(&["job", "remove", "off"]);
+    assert!(!crontab().contains("5 3 * * *"), "{}", crontab());
 }
 
 /// What is wrong is refused as a whole, and nothing is half written.

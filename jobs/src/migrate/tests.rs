@@ -74,6 +74,7 @@ fn six() -> Record {
         .with("Mount", "/mnt/backup")
         .with("LogFile", "/var/log/last-backup.log")
         .with("IncludeLogs", "enabled")
+        .with("Scheduler", "cron")
 }
 
 const MOVED: &str = "duplicity|BackupTime|5 1 * * *|CleanupOlderThan|28D|Notify|error|NotifyFrom||NotifyTo|root@localhost|\
@@ -87,7 +88,10 @@ fn d9_the_old_backup_becomes_a_record() {
     let done = migrate(&machine.context, false).unwrap();
     assert_eq!(done, planned);
     assert_eq!(machine.backups(), MOVED);
-    assert_eq!(machine.configuration(), "configuration|IncludeLogs|enabled");
+    assert_eq!(
+        machine.configuration(),
+        "configuration|IncludeLogs|enabled|Scheduler|cron"
+    );
     for told in ["01:05 is written as `5 1 * * *`", "30D becomes 28D", "Mount is dropped"] {
         assert!(
             done.notes.iter().any(|note| note.contains(told)),

@@ -23,6 +23,7 @@ pub use engine_rsync::Strategy;
 pub use engines::{EngineName, Sets};
 pub use pairs::Pair;
 pub use places::{Certificate, Place, PlaceKind};
+pub(crate) use properties::is_property;
 pub use properties::is_secret;
 pub use rules::check;
 

@@ -149,6 +149,11 @@ pub(super) fn find(name: &[u8]) -> Option<&'static Property> {
     KNOWN.iter().find(|property| property.name.as_bytes() == name)
 }
 
+/// Whether a record of `backups` may have it.
+pub(crate) fn is_property(name: &[u8]) -> bool {
+    find(name).is_some()
+}
+
 /// The property that a name which is none was probably meant to be.
 pub(super) fn similar(name: &[u8]) -> Option<&'static str> {
     let name = str::from_utf8(name).ok()?.to_ascii_lowercase();

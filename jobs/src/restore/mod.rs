@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::open::Repository;
 use crate::when;
 
-pub use whole::{Events, WholeReport, WholeStep, restore_data};
+pub use whole::{WholeReport, WholeStep, restore_data};
 
 /// What to bring back, and where to.
 #[derive(Debug, Clone, PartialEq, Eq)]

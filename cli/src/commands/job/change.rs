@@ -13,6 +13,7 @@ use super::named;
 use super::wizard::{self, Draft};
 use crate::args::{JobAddArgs, JobEditArgs, JobOptions, absolute};
 use crate::commands::{App, Outcome};
+use crate::machine;
 use crate::terminal::Terminal;
 
 type Properties = Vec<(String, Vec<u8>)>;
@@ -51,6 +52,7 @@ pub fn add(app: &App, args: JobAddArgs) -> Outcome {
         format!("Added backup {name}"),
         format!("To run it: holdfast backup -b {name}"),
     ]);
+    tell_scheduler(app);
     named(app, "job add", &name)
 }
 
@@ -151,7 +153,30 @@ pub fn edit(app: &App, args: JobEditArgs) -> Outcome {
     let left = catalog::edit(&app.context, &name, &change)?;
     app.output.line(&format!("Changed backup {name}"));
     warn(app, &left);
+    tell_scheduler(app);
     named(app, "job edit", &name)
+}
+
+/// Tells cron or systemd what has changed, where any backup runs by itself; the change itself is done by then.
+fn tell_scheduler(app: &App) {
+    let told = || -> Result<(), Error> {
+        let written = app
+            .context
+            .layout
+            .crontab
+            .as_ref()
+            .is_some_and(|crontab| crontab.exists());
+        let known = catalog::list(&app.context)?;
+        if written || known.iter().any(|job| job.record.get("BackupTime").is_some()) {
+            jobs::schedule::install(&app.context, &machine::program()?, &machine::now(&app.context))?;
+        }
+        Ok(())
+    };
+    if let Err(error) = told() {
+        app.output.warn(&format!(
+            "the hours of the backups are not written: {error}; try `holdfast schedule write`"
+        ));
+    }
 }
 
 fn warn(app: &App, left: &[RecordError]) {
@@ -168,6 +193,7 @@ pub fn enable(app: &App, name: &str, enabled: bool) -> Outcome {
     };
     app.output.line(&format!("{done} backup {name}"));
     warn(app, &left);
+    tell_scheduler(app);
     named(app, command, &name)
 }
 
@@ -178,6 +204,7 @@ pub fn remove(app: &App, name: &str) -> Outcome {
         format!("Removed backup {name}"),
         "Its repository, password and lists are still there".to_owned(),
     ]);
+    tell_scheduler(app);
     named(app, "job remove", &name)
 }
 

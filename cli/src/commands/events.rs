@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use jobs::events::{ACTION_LIMIT, Event, EventReport, Listener, Note, SAVE_EVENT, Save, SystemLog};
+use jobs::events::{ACTION_LIMIT, Event, EventReport, Listener, Note, SAVE_EVENT, Save, SystemLog, UPDATE_EVENT};
 use jobs::{Status, text};
 use serde::Serialize;
 
@@ -15,15 +15,15 @@ pub fn run(app: &App, args: SignalEventArgs) -> Outcome {
     let name = name.unwrap_or_default();
     let words: Vec<OsString> = args.words.into_iter().skip(1).collect();
     let program = machine::program()?;
-    let event = if name == SAVE_EVENT {
-        let save = Save {
-            context: &app.context,
-            program: &program,
-            now: machine::now(&app.context),
-        };
-        save.event(words, &mut std::io::stdin())?
-    } else {
-        Event::find(&app.context.layout, &name, words)?
+    let save = Save {
+        context: &app.context,
+        program: &program,
+        now: machine::now(&app.context),
+    };
+    let event = match name.as_str() {
+        SAVE_EVENT => save.event(words, &mut std::io::stdin())?,
+        UPDATE_EVENT => save.update_event(words)?,
+        _ => Event::find(&app.context.layout, &name, words)?,
     };
     let listener = Shown {
         app,

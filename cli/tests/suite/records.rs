@@ -416,7 +416,13 @@ fn d9_the_old_single_backup_is_seen_and_migrated() {
         machine.good(&["ls", "-b", "backup-data"]).contains("letter.txt"),
         "the repository is the same"
     );
+    // The event of an upgrade does the same.
     machine.good(&["config", "setprop", "backup-data", "Program", "duplicity"]);
-    let told = machine.good(&["job", "migrate"]);
+    let told = machine.good(&["signal-event", "-v", "nethserver-backup-data-update"]);
     assert!(told.contains("was restic and is duplicity now"), "{told}");
+    assert_eq!(
+        machine.good(&["db", "backups", "gettype", "backup-data"]),
+        "duplicity\n"
+    );
+    assert!(machine.read("root/etc/cron.d/backup-data").contains("0 1 * * *"));
 }

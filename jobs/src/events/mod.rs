@@ -14,7 +14,7 @@ use crate::actions::{self, ActionReport, Call, Ending, Environment, Words};
 use crate::error::{Error, Result};
 use crate::layout::{Convention, Layout};
 
-pub use save::{SAVE_EVENT, Save};
+pub use save::{SAVE_EVENT, Save, UPDATE_EVENT};
 pub use system_log::SystemLog;
 
 /// How long an action may take unless it is said otherwise: a dump of a large database is one.

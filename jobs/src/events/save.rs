@@ -11,6 +11,7 @@ use super::Event;
 use crate::actions::Words;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::migrate::migrate;
 use crate::name::JobName;
 use crate::open::reach;
 use crate::schedule;
@@ -18,6 +19,9 @@ use crate::secrets::Secret;
 
 /// Its name.
 pub const SAVE_EVENT: &str = "nethserver-backup-data-save";
+
+/// The event of an upgrade.
+pub const UPDATE_EVENT: &str = "nethserver-backup-data-update";
 
 /// No account has a longer password, in bytes.
 const LONGEST: usize = 4096;
@@ -66,6 +70,28 @@ impl<'a> Save<'a> {
             line(&reach::check(context, &name).map_err(explained)?);
             Ok(())
         }))
+    }
+
+    /// The event of an upgrade, with the actions of its folder and those that the program does itself: the single backup
+    /// of older versions is moved to where this one has its backups, and the schedule is handed over.
+    ///
+    /// # Errors
+    /// When the folder of its actions cannot be read.
+    pub fn update_event(self, words: Words) -> Result<Event<'a>> {
+        let context = self.context;
+        let event = Event::find_if_there(&context.layout, UPDATE_EVENT, words)?;
+        let event = event.with_own("S00migrate-backup", move |line| {
+            let migration = migrate(context, false).map_err(|error| explained(error.into()))?;
+            if !migration.moved.is_empty() {
+                line(&format!(
+                    "moved from `configuration` to `backups`: {}",
+                    migration.moved.join(", ")
+                ));
+            }
+            migration.notes.iter().for_each(|note| line(note));
+            Ok(())
+        });
+        Ok(event.with_own("S05write-schedule", move |line| self.write_schedule(line)))
     }
 
     fn write_schedule(self, line: &mut dyn FnMut(&str)) -> std::result::Result<(), String> {

@@ -61,7 +61,7 @@ fn main() -> Result<()> {
             .with("LocalDirectory", destination.into_os_string().into_encoded_bytes())
             .with("CleanupOlderThan", "30D")
             .with("status", "enabled");
-        catalog::add(&context, &name, &record, &arguments.collect::<Vec<_>>(), &[])?;
+        catalog::add(&context, &name, &record, &arguments.collect::<Vec<_>>())?;
     }
     let window = Window::default();
     let report = Plan::make(&context, &name, RunOptions::of(name.clone()))?.execute(&window);

@@ -135,12 +135,25 @@ pub fn rules(context: &Context, name: &JobName) -> Result<Rules> {
     Rules::of_job(context, name, site.folder())
 }
 
-/// Adds a job, checked property by property; with `paths`, it has a list of its own of just these, and the same with
-/// `excludes`.
+/// Adds a job, checked property by property; with `paths`, it has a list of its own of just these.
 ///
 /// # Errors
 /// When one of that name or such a list exists, or anything in the record is wrong; nothing is written then.
-pub fn add(context: &Context, name: &JobName, record: &Record, paths: &[PathBuf], excludes: &[Vec<u8>]) -> Result<()> {
+pub fn add(context: &Context, name: &JobName, record: &Record, paths: &[PathBuf]) -> Result<()> {
+    add_without(context, name, record, paths, &[])
+}
+
+/// The same; with `excludes`, it has a list of its own of just these patterns, too.
+///
+/// # Errors
+/// As [`add`].
+pub fn add_without(
+    context: &Context,
+    name: &JobName,
+    record: &Record,
+    paths: &[PathBuf],
+    excludes: &[Vec<u8>],
+) -> Result<()> {
     if let Some(error) = check(name, record).into_iter().next() {
         return Err(Error::Refused(error));
     }

@@ -47,7 +47,7 @@ pub fn add(app: &App, args: JobAddArgs) -> Outcome {
         .into_iter()
         .map(OsString::into_vec)
         .collect::<Vec<_>>();
-    catalog::add(&app.context, &name, &draft.record, &draft.paths, &excludes)?;
+    catalog::add_without(&app.context, &name, &draft.record, &draft.paths, &excludes)?;
     app.output.lines(&[
         format!("Added backup {name}"),
         format!("To run it: holdfast backup -b {name}"),

@@ -25,10 +25,7 @@ pub fn run(app: &App, args: SignalEventArgs) -> Outcome {
         UPDATE_EVENT => save.update_event(words)?,
         _ => Event::find(&app.context.layout, &name, words)?,
     };
-    let listener = Shown {
-        app,
-        system: SystemLog::of(&app.context.layout),
-    };
+    let listener = Shown::by(app);
     let report = event
         .with_limit(args.timeout.unwrap_or(ACTION_LIMIT))
         .execute(&listener);
@@ -36,9 +33,18 @@ pub fn run(app: &App, args: SignalEventArgs) -> Outcome {
 }
 
 /// Tells what happens: to the system's log as ever, and here when it is wanted.
-struct Shown<'a> {
+pub struct Shown<'a> {
     app: &'a App,
     system: SystemLog,
+}
+
+impl<'a> Shown<'a> {
+    pub fn by(app: &'a App) -> Self {
+        Self {
+            app,
+            system: SystemLog::of(&app.context.layout),
+        }
+    }
 }
 
 impl Listener for Shown<'_> {

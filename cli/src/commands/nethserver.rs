@@ -5,6 +5,7 @@ use std::path::Path;
 use engine_api::Snapshot;
 use jobs::{Access, Error, JobName, Repository, Restore, Which, WholeStep, catalog, text};
 
+use super::events::Shown;
 use super::restore::{finish, finish_as, tell};
 use super::{App, Outcome};
 use crate::args::{Filter, LsArgs, Opening, RepoArgs, RestoreFileArgs, absolute};
@@ -66,7 +67,8 @@ pub fn list(app: &App, name: &str, files: bool) -> Outcome {
 pub fn restore_data(app: &App, name: &str) -> Outcome {
     let name = JobName::new(name)?;
     let listener = app.listener();
-    let report = jobs::restore_data(&app.context, &name, None, &listener, &mut |step| {
+    let shown = Shown::by(app);
+    let report = jobs::restore_data(&app.context, &name, &shown, &listener, &mut |step| {
         app.output.lines(&step.lines());
         if let WholeStep::Restored { restore, restored } = step {
             tell(app, restore, restored);

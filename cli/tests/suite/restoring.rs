@@ -392,3 +392,55 @@ fn owners_come_back_by_name_or_by_number() {
         }
     }
 }
+
+fn action(machine: &Machine, name: &str, script: &str) {
+    let path = format!("root/etc/e-smith/events/{name}");
+    machine.write(&path, &format!("#!/bin/sh\n{script}\n"));
+    fs::set_permissions(machine.path(&path), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// The events around a whole restore, with the backup's name; a failing one is said, and the first keeps it from being made.
+#[test]
+fn a_whole_restore_has_its_events() {
+    let machine = machine("restic", &[]);
+    machine.good(&["backup-data", "-b", "b1"]);
+    let (log, letter) = (machine.text("log"), machine.text("data/letter.txt"));
+    fs::remove_file(&letter).unwrap();
+    let note = format!("echo $1 $2 $(test -e {letter} && echo there) >> {log}");
+    action(&machine, "pre-restore-data/S10note", &note);
+    action(&machine, "post-restore-data/S10note", &note);
+    let out = machine.good(&["restore-data", "-b", "b1"]);
+    assert_eq!(machine.read("log"), "pre-restore-data b1\npost-restore-data b1 there\n");
+    let at = |line: &str| out.find(line).unwrap_or_else(|| panic!("{line}: {out}"));
+    let lines = [
+        "Restore started at ",
+        "\nEvent pre-restore-data: SUCCESS\n",
+        "\nAction '/etc/e-smith/events/actions/restore-data-restic -b b1': SUCCESS\n",
+        "\nEvent post-restore-data: SUCCESS\n",
+        "\nRestore ended at ",
+        "\nTime elapsed: ",
+    ];
+    assert!(lines.map(at).is_sorted(), "{out}");
+
+    action(&machine, "post-restore-data/S20fails", "exit 3");
+    let incomplete = machine.run(&["restore-data", "-b", "b1"]);
+    assert_eq!(incomplete.code, Some(3), "{}", incomplete.out);
+    assert!(
+        incomplete
+            .out
+            .contains("S20fails of post-restore-data: exit code 3\nEvent post-restore-data: FAIL\nRestore: FAIL\n"),
+        "{}",
+        incomplete.out
+    );
+    action(&machine, "pre-restore-data/S20fails", "exit 3");
+    fs::remove_file(&letter).unwrap();
+    let kept = machine.run(&["restore-data", "-b", "b1"]);
+    assert_eq!(kept.code, Some(1), "{}", kept.out);
+    assert!(
+        kept.out
+            .contains("Event pre-restore-data: FAIL\nEvent post-restore-data: SKIPPED"),
+        "{}",
+        kept.out
+    );
+    assert!(!fs::exists(&letter).unwrap(), "nothing was restored");
+}

@@ -9,21 +9,13 @@ use jiff::Zoned;
 use super::{Restore, Restored};
 use crate::catalog;
 use crate::context::Context;
+use crate::events::{Event, Listener};
 use crate::layout::Convention;
 use crate::name::JobName;
 use crate::open::Repository;
 use crate::record::EngineName;
 use crate::site::{Access, Which};
 use crate::status::Status;
-
-/// Runs the actions of an event for a job.
-pub trait Events {
-    /// Runs all of them; what failed, a sentence each.
-    ///
-    /// # Errors
-    /// When an action has failed, or they could not be begun.
-    fn run(&self, event: &str, name: &JobName) -> Result<(), Vec<String>>;
-}
 
 /// One thing that a whole restore has done.
 #[derive(Debug)]
@@ -140,7 +132,7 @@ pub struct WholeReport {
 pub fn restore_data(
     context: &Context,
     name: &JobName,
-    events: Option<&dyn Events>,
+    listener: &dyn Listener,
     progress: &dyn Progress,
     told: &mut dyn FnMut(&WholeStep<'_>),
 ) -> engine_api::Result<WholeReport> {
@@ -149,8 +141,7 @@ pub fn restore_data(
     let clock = Instant::now();
     told(&WholeStep::Started { at: now() });
     let event = |event: &'static str, told: &mut dyn FnMut(&WholeStep<'_>)| {
-        let Some(events) = events else { return true };
-        let failed = events.run(event, name).err().unwrap_or_default();
+        let failed = run_event(context, event, name, listener);
         let failed = Some(failed.as_slice());
         told(&WholeStep::Event { event, failed });
         failed.is_some_and(<[String]>::is_empty)
@@ -173,7 +164,7 @@ pub fn restore_data(
         if !event(AFTER, told) && report.status == Status::Success {
             report.status = Status::Incomplete;
         }
-    } else if events.is_some() {
+    } else {
         let (event, failed) = (AFTER, None);
         told(&WholeStep::Event { event, failed });
     }
@@ -214,6 +205,15 @@ impl WholeReport {
 
 const BEFORE: &str = "pre-restore-data";
 const AFTER: &str = "post-restore-data";
+
+/// Runs the actions of an event, if it has any; what failed, a sentence each.
+fn run_event(context: &Context, event: &str, name: &JobName, listener: &dyn Listener) -> Vec<String> {
+    match Event::find_if_there(&context.layout, event, vec![name.as_str().into()]) {
+        Ok(event) if event.is_empty() => Vec::new(),
+        Ok(event) => event.execute(listener).complaints(),
+        Err(error) => vec![engine_api::Error::from(error).chain()],
+    }
+}
 
 fn bring(context: &Context, name: &JobName, progress: &dyn Progress) -> engine_api::Result<(Restore, Restored)> {
     let repository = Repository::open(context, &Access::to(Which::Job(name.clone())))?;

@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use engine_api::{Event, Metadata, StoreError, StoredFile};
+use engine_api::{Event, FileStat, Metadata, NewMetadata, StoreError, StoredFile, Timestamp};
 
 use super::batch::{Item, Tools};
 use super::level::Level;
@@ -28,6 +28,8 @@ pub struct Copied {
     pub sparse: bool,
     /// Whether it proved to be the same as in the snapshot before, and was linked.
     pub linked: bool,
+    /// The time that it has at the place, where its own could not be set.
+    pub mtime: Option<Timestamp>,
 }
 
 /// Why a file could not be copied.
@@ -123,24 +125,25 @@ impl Job<'_, '_> {
         }
         let digest = *blake3::hash(&tools.piece).as_bytes();
         let size = tools.piece.len() as u64;
-        let copied = |linked| Copied {
+        let copied = |linked, mtime| Copied {
             digest,
             size,
             sparse: false,
             linked,
+            mtime,
         };
         self.context.progress.event(Event::Bytes(size));
         if self.is_as_before(digest, size) && file::link_before(self.level, self.item, self.context)? {
-            return Ok(Some(copied(true)));
+            return Ok(Some(copied(true, None)));
         }
-        if self.reuse_small(tools)? {
-            return Ok(Some(copied(false)));
+        if let Some(settled) = self.reuse_small(tools)? {
+            return Ok(Some(copied(false, settled.mtime)));
         }
         let out = self.create()?;
         let written = out.write_at(0, &tools.piece).map_err(Failed::from);
-        self.finish(out, written)?;
+        let settled = self.finish(out, written)?;
         self.context.counters.added(size);
-        Ok(Some(copied(false)))
+        Ok(Some(copied(false, settled.mtime)))
     }
 
     /// Whether the inode of the snapshot before can stand for the file.
@@ -159,19 +162,14 @@ impl Job<'_, '_> {
     }
 
     /// Gives a written file its metadata and closes it; one that could not be written is removed.
-    fn finish(&self, out: Box<dyn StoredFile>, written: Result<(), Failed>) -> Result<(), Failed> {
+    fn finish(&self, out: Box<dyn StoredFile>, written: Result<(), Failed>) -> Result<Settled, Failed> {
         let closed = written.and_then(|()| {
-            let xattrs = self.context.keeps.xattrs(&self.metadata.xattrs);
-            let new = self.context.keeps.new_metadata(self.metadata, &xattrs);
-            for error in out.set_metadata(&new) {
-                self.context
-                    .counters
-                    .problem(stored::problem(self.item.found.path(), &error));
-            }
+            let settled = self.describe(|new| out.set_metadata(new), || out.stat().ok());
             if !self.context.store.capabilities().sync_all {
                 out.sync()?;
             }
-            Ok(out.close()?)
+            out.close()?;
+            Ok(settled)
         });
         if closed.is_err()
             && let Ok(folder) = self.level.ready(self.context)
@@ -181,6 +179,35 @@ impl Job<'_, '_> {
         }
         closed
     }
+
+    /// Gives what is written its metadata. A time that could not be set would look like a later change of the content,
+    /// so that the one that is there instead is what the manifest has to tell.
+    fn describe(
+        &self,
+        set: impl FnOnce(&NewMetadata<'_>) -> Vec<StoreError>,
+        stat: impl FnOnce() -> Option<FileStat>,
+    ) -> Settled {
+        let keeps = &self.context.keeps;
+        let xattrs = keeps.xattrs(&self.metadata.xattrs);
+        let failed = set(&keeps.new_metadata(self.metadata, &xattrs));
+        if failed.is_empty() {
+            return Settled { mtime: None };
+        }
+        for error in &failed {
+            let problem = stored::problem(self.item.found.path(), error);
+            self.context.counters.problem(problem);
+        }
+        let there = stat().map(|stat| stat.mtime);
+        Settled {
+            mtime: there.filter(|there| !keeps.same_time(*there, self.metadata.mtime)),
+        }
+    }
+}
+
+/// What became of a file's metadata.
+struct Settled {
+    /// The time that it has, where its own could not be set.
+    mtime: Option<Timestamp>,
 }
 
 /// Reads a whole file that is small; `false` when it is not any more.

@@ -129,9 +129,11 @@ fn save_open(
         size,
         sparse,
         linked,
+        mtime,
     } = copied;
     record.digest = Some(digest);
     record.metadata.size = size;
+    record.metadata.mtime = mtime.unwrap_or(record.metadata.mtime);
     record.sparse = sparse;
     let change = if linked { Change::Unchanged } else { item.change() };
     Ok(Ok(Saved::As(Box::new(record), change)))

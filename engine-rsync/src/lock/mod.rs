@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use engine_api::{Event, FileStore, Folder, Phase, Progress, StoreErrorKind};
+use engine_api::{Event, FileStore, Folder, Phase, Progress, StoreErrorKind, StoredFile};
 
 use crate::engine::{RsyncEngine, Settings};
 use crate::error::{Error, Result};
@@ -108,7 +108,7 @@ impl Lock {
     pub fn confirm(&self) -> Result<()> {
         self.check()?;
         let token = lock(&self.held.state).holder.token.clone();
-        if self.held.is_ours(&token) {
+        if self.held.is_ours(&token)? {
             Ok(())
         } else {
             Err(Error::LockLost)
@@ -124,17 +124,25 @@ impl Drop for Lock {
             let _ = renewer.join();
         }
         let token = lock(&self.held.state).holder.token.clone();
-        if self.held.is_ours(&token) {
-            // One that cannot be removed now is stale in half an hour, and at once when this process is gone.
-            let _ = self.held.store.remove(&self.held.own, NAME);
+        // One that cannot be removed at the second try either is stale in half an hour, and at once when this process is
+        // gone.
+        if self.held.give_back(&token).is_err() {
+            let _ = self.held.give_back(&token);
         }
     }
 }
 
 impl Held {
-    fn is_ours(&self, token: &str) -> bool {
-        let there = read_file(self.store.as_ref(), &self.own, NAME);
-        there.is_ok_and(|content| content.is_some_and(|content| Holder::parse(&content).token == token))
+    fn is_ours(&self, token: &str) -> Result<bool> {
+        let there = read_file(self.store.as_ref(), &self.own, NAME)?;
+        Ok(there.is_some_and(|content| Holder::parse(&content).token == token))
+    }
+
+    fn give_back(&self, token: &str) -> Result<()> {
+        if self.is_ours(token)? {
+            layout::remove_file(self.store.as_ref(), &self.own, NAME)?;
+        }
+        Ok(())
     }
 
     fn renew(&self) {
@@ -148,9 +156,10 @@ impl Held {
                 let mut holder = state.holder.clone();
                 drop(state);
                 let kept = self.is_ours(&holder.token);
-                let renewed = kept && self.write_again(&mut holder).is_ok();
+                let renewed = matches!(kept, Ok(true)) && self.write_again(&mut holder).is_ok();
                 state = lock(&self.state);
-                state.lost |= !kept;
+                // What could not be looked at may still be ours: its age decides.
+                state.lost |= matches!(kept, Ok(false));
                 if renewed {
                     state.renewed = Instant::now();
                     state.holder = holder;
@@ -175,10 +184,10 @@ impl Held {
 fn acquire(store: &dyn FileStore, own: &Folder, settings: &Settings, progress: &dyn Progress) -> Result<Holder> {
     let holder = Holder::new(settings);
     for _ in 0..3 {
-        match layout::make_file(store, own, NAME, holder.to_text().as_bytes()) {
-            Ok(()) => return Ok(holder),
-            Err(Error::Store(error)) if error.kind == StoreErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+        match store.create(own, NAME) {
+            Ok(file) => return fill(store, own, file, &holder).map(|()| holder),
+            Err(error) if error.kind == StoreErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error.into()),
         }
         let Some(content) = read_file(store, own, NAME)? else {
             continue;
@@ -199,6 +208,20 @@ fn acquire(store: &dyn FileStore, own: &Folder, settings: &Settings, progress: &
         host: "somebody who was faster".to_owned(),
         since: "now".to_owned(),
     })
+}
+
+/// Writes into the file of a lock who holds it; takes it away again when that fails, or it would lock out everybody
+/// while this process lives.
+fn fill(store: &dyn FileStore, own: &Folder, file: Box<dyn StoredFile>, holder: &Holder) -> Result<()> {
+    let written = file
+        .write_at(0, holder.to_text().as_bytes())
+        .and_then(|()| file.sync())
+        .and_then(|()| file.close())
+        .and_then(|()| store.sync_folder(own));
+    if written.is_err() && layout::remove_file(store, own, NAME).is_err() {
+        let _ = layout::remove_file(store, own, NAME);
+    }
+    Ok(written?)
 }
 
 /// Takes a stale lock away, unless it is meanwhile another's: then that is put back.

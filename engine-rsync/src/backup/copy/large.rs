@@ -37,12 +37,13 @@ impl Job<'_, '_> {
             None => self.write(out.as_ref(), old.as_deref(), runs, tools, &mut hasher),
         };
         let size = written.as_ref().copied().unwrap_or(0);
-        self.finish(out, written.map(drop))?;
+        let settled = self.finish(out, written.map(drop))?;
         Ok(Copied {
             digest: *hasher.finalize().as_bytes(),
             size,
             sparse,
             linked: false,
+            mtime: settled.mtime,
         })
     }
 
@@ -61,6 +62,7 @@ impl Job<'_, '_> {
             size: self.metadata.size,
             sparse,
             linked: true,
+            mtime: None,
         }))
     }
 

@@ -3,7 +3,7 @@
 use engine_api::{EntryKind, StoredFile};
 
 use super::data::{self, Runs};
-use super::{Copied, Failed, Job, stored};
+use super::{Copied, Failed, Job, Settled};
 use crate::backup::batch::Tools;
 use crate::read::fill;
 use crate::removal::remove_tree;
@@ -30,26 +30,22 @@ impl Job<'_, '_> {
     }
 
     /// The file is right: it gets its metadata. Or it is wrong, and removed.
-    fn settle(&self, right: bool) -> Result<bool, Failed> {
+    fn settle(&self, right: bool) -> Result<Option<Settled>, Failed> {
         let (store, name) = (self.context.store, self.item.name());
         let folder = self.level.ready(self.context)?;
         if !right {
             remove_tree(store, folder, name, self.context.progress)?;
-            return Ok(false);
+            return Ok(None);
         }
-        let xattrs = self.context.keeps.xattrs(&self.metadata.xattrs);
-        let new = self.context.keeps.new_metadata(self.metadata, &xattrs);
-        for error in store.set_metadata(folder, name, &new) {
-            self.context
-                .counters
-                .problem(stored::problem(self.item.found.path(), &error));
-        }
-        Ok(true)
+        Ok(Some(self.describe(
+            |new| store.set_metadata(folder, name, new),
+            || store.stat(folder, name).ok().flatten(),
+        )))
     }
 
-    pub(super) fn reuse_small(&self, tools: &mut Tools) -> Result<bool, Failed> {
+    pub(super) fn reuse_small(&self, tools: &mut Tools) -> Result<Option<Settled>, Failed> {
         let Some(there) = self.existing()? else {
-            return Ok(false);
+            return Ok(None);
         };
         // One byte more, so that a longer file shows.
         tools.other.resize(tools.piece.len() + 1, 0);
@@ -81,14 +77,15 @@ impl Job<'_, '_> {
             },
         )?;
         drop(there);
-        if !self.settle(right && size == self.metadata.size)? {
+        let Some(settled) = self.settle(right && size == self.metadata.size)? else {
             return Ok(None);
-        }
+        };
         Ok(Some(Copied {
             digest: *hasher.finalize().as_bytes(),
             size,
             sparse,
             linked: false,
+            mtime: settled.mtime,
         }))
     }
 }

@@ -2,7 +2,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::corpus::{Corpus, Pages};
+use crate::corpus::Corpus;
 use crate::error::{At, Error};
 use crate::measure::{self, Cost};
 use crate::options::{Options, Step};
@@ -128,7 +128,7 @@ impl<'a> Round<'a> {
 
     /// One large file of which a little changed; it is gone again when the next step begins.
     fn pages(&self, result: &mut Measured) -> Result<(), Error> {
-        let pages = Pages::make(self.corpus.root())?;
+        let pages = self.corpus.pages()?;
         self.untimed(self.peer.backup(&self.place))?;
         pages.change()?;
         self.step(result, Step::Pages, self.peer.backup(&self.place))?;

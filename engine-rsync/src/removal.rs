@@ -1,8 +1,8 @@
 //! Trees removed, many entries at once.
 //!
-//! A folder is emptied by one thread, piece by piece when it is large, and removed by whoever takes the last entry out of
-//! it; every folder is reached by its own descriptor. Removing is mostly waiting for the filesystem, so more threads than
-//! cores pay.
+//! A folder is emptied by one thread, or piece by piece by many when it is large and far away, and removed by whoever takes
+//! the last entry out of it; every folder is reached by its own descriptor. Removing is mostly waiting for the filesystem,
+//! so more threads than cores pay.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -65,9 +65,13 @@ pub fn remove_tree(store: &dyn FileStore, folder: &Folder, name: &[u8], progress
             }
         }
     }
+    // Here the names of one folder are taken out one after the other however many try: there each thread does better in a
+    // folder of its own. Far away many at once hide the way there.
+    let is_here = store.capabilities().local_path.is_some();
     let removal = Removal {
         store,
         progress,
+        piece: if is_here { usize::MAX } else { PIECE },
         queue: Mutex::new(Queue {
             tasks: vec![Task::Empty(Level::new(child(folder, name)?, None))],
             busy: 0,
@@ -97,6 +101,7 @@ fn child(folder: &Folder, name: &[u8]) -> Result<Folder> {
 struct Removal<'a> {
     store: &'a dyn FileStore,
     progress: &'a dyn Progress,
+    piece: usize,
     queue: Mutex<Queue>,
     changed: Condvar,
     removed: AtomicUsize,
@@ -214,13 +219,18 @@ impl Removal<'_> {
                 Some(Arc::clone(level)),
             )));
         }
-        while files.len() > PIECE {
+        while files.len() > self.piece {
             let piece = files.split_off(files.len() - PIECE);
             level.left.fetch_add(1, Ordering::Relaxed);
             self.push(Task::Remove(Arc::clone(level), piece));
         }
-        for name in &files {
-            self.remove(level, name)?;
+        for names in files.chunks(PIECE) {
+            if self.progress.cancelled() {
+                return Err(Error::Interrupted);
+            }
+            for name in names {
+                self.remove(level, name)?;
+            }
         }
         self.done(Arc::clone(level))
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{At, Error};
 
-pub use self::pages::Pages;
+use self::pages::Pages;
 use self::parts::{Image, Mails, Part, Share};
 
 /// Counts up when the content changes, so that an old corpus is made anew.
@@ -68,6 +68,11 @@ impl Corpus {
         self.parts
             .iter()
             .try_for_each(|part| act(part.as_ref(), &self.root.join(part.name())))
+    }
+
+    /// A large file more, of this scale.
+    pub fn pages(&self) -> Result<Pages, Error> {
+        Pages::make(&self.root, self.scale)
     }
 
     pub fn remove(&self) -> Result<(), Error> {

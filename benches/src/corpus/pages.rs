@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use holdfast_tests::corpus::Random;
 
+use super::parts::scaled;
 use crate::error::{At, Error};
 
 const MEGABYTES: u64 = 1024;
@@ -12,32 +13,42 @@ const PAGE: usize = 4096;
 const CHANGED: u64 = 200;
 
 /// A large file of which a few pages change, as a database's does.
-pub struct Pages(PathBuf);
+pub struct Pages {
+    path: PathBuf,
+    megabytes: u64,
+    changed: u64,
+}
 
 impl Pages {
     /// Makes it in `dir`.
-    pub fn make(dir: &Path) -> Result<Self, Error> {
+    pub fn make(dir: &Path, scale: f64) -> Result<Self, Error> {
         let path = dir.join("pages");
         let mut file = File::create(&path).at("make", &path)?;
         let mut random = Random::new(1);
-        for _ in 0..MEGABYTES {
+        let megabytes = scaled(MEGABYTES, scale);
+        for _ in 0..megabytes {
             file.write_all(&random.noise(1 << 20)).at("write", &path)?;
         }
-        Ok(Self(path))
+        Ok(Self {
+            path,
+            megabytes,
+            changed: scaled(CHANGED, scale),
+        })
     }
 
     pub fn change(&self) -> Result<(), Error> {
-        let file = File::options().write(true).open(&self.0).at("open", &self.0)?;
+        let path = &self.path;
+        let file = File::options().write(true).open(path).at("open", path)?;
         let mut random = Random::new(2);
-        for _ in 0..CHANGED {
-            let page = random.below(MEGABYTES << 8);
+        for _ in 0..self.changed {
+            let page = random.below(self.megabytes << 8);
             let noise = random.noise(PAGE);
-            file.write_all_at(&noise, page * PAGE as u64).at("write", &self.0)?;
+            file.write_all_at(&noise, page * PAGE as u64).at("write", path)?;
         }
         Ok(())
     }
 
     pub fn remove(self) -> Result<(), Error> {
-        std::fs::remove_file(&self.0).at("remove", &self.0)
+        std::fs::remove_file(&self.path).at("remove", &self.path)
     }
 }

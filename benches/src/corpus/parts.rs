@@ -15,12 +15,13 @@ pub trait Part {
     fn revert(&self, dir: &Path, generation: u32) -> Result<(), Error>;
 }
 
+/// A count at this scale of the corpus.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "counts below a million times a small scale"
 )]
-fn scaled(count: u64, scale: f64) -> u64 {
+pub fn scaled(count: u64, scale: f64) -> u64 {
     ((count as f64 * scale).round() as u64).max(1)
 }
 

@@ -367,26 +367,10 @@ fn d9_the_old_single_backup_is_seen_and_migrated() {
         "root/etc/backup-data.d/custom.include",
         &format!("{}\n", machine.text("data")),
     );
-    machine.good(&[
-        "config",
-        "set",
-        "backup-data",
-        "configuration",
-        "status",
-        "enabled",
-        "BackupTime",
-        "1:00",
-        "Program",
-        "restic",
-        "VFSType",
-        "local",
-        "LocalDirectory",
-        &repo,
-        "notify",
-        "error",
-        "IncludeLogs",
-        "disabled",
-    ]);
+    let properties = "status enabled BackupTime 1:00 Program restic VFSType local notify error IncludeLogs disabled";
+    let mut words = vec!["config", "set", "backup-data", "configuration", "LocalDirectory", &repo];
+    words.extend(properties.split(' '));
+    machine.good(&words);
     assert!(
         machine
             .good(&["job", "list"])

@@ -36,9 +36,12 @@ pub enum Oddity {
     },
 }
 
+/// A line's number and what follows its `=`.
+type Line<'a> = (usize, Option<&'a [u8]>);
+
 /// What is strange in a file's content, by key.
 pub(super) fn find(content: &[u8]) -> BTreeMap<Vec<u8>, Vec<Oddity>> {
-    let mut lines: BTreeMap<&[u8], Vec<(usize, Option<&[u8]>)>> = BTreeMap::new();
+    let mut lines: BTreeMap<&[u8], Vec<Line<'_>>> = BTreeMap::new();
     for (index, line) in content.split(|&byte| byte == b'\n').enumerate() {
         let text = line.trim_ascii_start();
         if text.is_empty() || text.starts_with(b"#") {

@@ -1,6 +1,5 @@
 //! Every call that changes something fails once, or is the last: no earlier snapshot changes, and the next run goes on.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -9,7 +8,7 @@ use engine_api::{
 };
 use holdfast_tests::corpus;
 use holdfast_tests::files::{Fail, GatedFiles};
-use holdfast_tests::rsync::{Place, Seal, local};
+use holdfast_tests::rsync::{Place, local};
 
 use crate::common::Bench;
 

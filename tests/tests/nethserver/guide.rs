@@ -62,6 +62,7 @@ fn run(name: &str) {
     let mut world = need!(World::new(), NO_WORLD).alone();
     if page.script.contains("$RCLONE") {
         let rclone = need!(program("rclone"), "rclone is not installed");
+        need!(program("sshd"), "sshd is not installed");
         world = world.with_variable("RCLONE", rclone.to_str().unwrap());
     }
     let answer = world.run(&format!("set -x\n{}", page.script));
@@ -83,6 +84,7 @@ pages! {
     first_backup: "first-backup.md",
     several_backups: "several-backups.md",
     engines: "engines.md",
+    storages: "storages.md",
     what_is_saved: "what-is-saved.md",
     restore: "restore.md",
     usb_disks: "usb-disks.md",

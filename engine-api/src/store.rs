@@ -436,6 +436,12 @@ impl Cause {
         self
     }
 
+    /// The hint, where it has one of its own.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// Whether trying again cannot help, whatever the error's kind says.
     #[must_use]
     pub fn is_lasting(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,6 +28,34 @@ pub fn create_new(path: &Path, mode: u32, content: &[u8]) -> Result<()> {
     let temporary = Temporary::write(path, mode, content)?;
     // A hard link, unlike a rename, never takes the place of what is there.
     temporary.finish(|temporary| fs::hard_link(temporary, path))
+}
+
+/// Adds `line`, which ends in a line break, to the end of `path`, which is made with `mode` where it is missing.
+///
+/// The line is on disk when this returns. A line before it that a power cut has torn is ended first.
+///
+/// # Errors
+/// When it could not be written.
+pub fn append_line(path: &Path, mode: u32, line: &[u8]) -> Result<()> {
+    let append = || -> io::Result<()> {
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .read(true)
+            .mode(mode)
+            .open(path)?;
+        let length = file.metadata()?.len();
+        let mut last = [b'\n'];
+        if length > 0 {
+            file.read_exact_at(&mut last, length - 1)?;
+        }
+        let torn = last != [b'\n'];
+        let text = [if torn { b"\n".as_slice() } else { b"" }, line].concat();
+        (&file).write_all(&text)?;
+        file.sync_all()?;
+        if length == 0 { sync_folder_of(path) } else { Ok(()) }
+    };
+    append().map_err(|error| Error::io("write", path, error))
 }
 
 /// Makes a folder with `mode`, and those above it as any other, where they are missing.

@@ -223,6 +223,24 @@ impl Layout {
         self.secrets.join(format!("{engine}_{name}"))
     }
 
+    /// The journal of a job's runs.
+    #[must_use]
+    pub fn journal(&self, name: &JobName) -> PathBuf {
+        self.status.join(format!("runs-{name}.jsonl"))
+    }
+
+    /// What is known of a job's last run.
+    #[must_use]
+    pub fn state(&self, name: &JobName) -> PathBuf {
+        self.status.join(format!("status-{name}.json"))
+    }
+
+    /// Of which missing run of a job somebody was told.
+    #[must_use]
+    pub fn overdue(&self, name: &JobName) -> PathBuf {
+        self.status.join(format!("overdue-{name}"))
+    }
+
     /// What no backup ever saves: caches, and the secrets that open the repositories.
     #[must_use]
     pub fn never_saved(&self) -> Vec<PathBuf> {

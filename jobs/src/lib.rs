@@ -38,13 +38,16 @@ pub mod events;
 mod exchange;
 mod hooks;
 mod inspect;
+pub mod journal;
 mod keys;
 mod layout;
 pub mod lists;
 mod lock;
 mod migrate;
 mod name;
+pub mod notify;
 mod open;
+pub mod overview;
 mod paths;
 mod quick;
 mod record;
@@ -70,8 +73,8 @@ pub use name::JobName;
 pub use open::Repository;
 pub use quick::{QuickBackup, QuickReport};
 pub use record::{
-    Certificate, Conduct, EngineName, IoPriority, Job, Pair, Place, PlaceKind, Priority, Prune, RecordError, Retention,
-    Sets, Strategy, Timetable,
+    Certificate, Conduct, EngineName, IoPriority, Job, Mail, MailAddress, Mailer, Notification, Pair, Place, PlaceKind,
+    Priority, Prune, RecordError, Retention, Security, Sets, Smtp, Strategy, Timetable, Url, When,
 };
 pub use restore::{Placed, Restore, Restored, WholeReport, WholeStep, restore_data};
 pub use run::steps::new_repository as new_repository_lines;

@@ -5,6 +5,7 @@ mod client;
 pub(crate) mod escape;
 mod failure;
 mod line;
+mod message;
 mod read;
 mod trust;
 pub(crate) mod xml;
@@ -15,6 +16,7 @@ mod tests;
 pub(crate) use answer::Answer;
 pub(crate) use client::{Call, Client, basic};
 pub(crate) use failure::{Failure, Place, Refusal};
+pub use message::{Message, tell};
 pub(crate) use read::range;
 pub use trust::Trust;
 

@@ -49,16 +49,36 @@ impl Trust {
         };
         Ok(config.with_no_client_auth())
     }
+
+    /// The authorities that it believes in, as DER, for a protocol that has its own client; `None` where it goes by other
+    /// means than authorities.
+    ///
+    /// # Errors
+    /// When there is no certificate where there should be one.
+    pub fn authorities(&self) -> Result<Option<Vec<Vec<u8>>>, Cause> {
+        let pem = match self {
+            Self::System => system_bundle()?,
+            Self::Authority(pem) => pem.clone(),
+            Self::Pinned(_) | Self::Insecure => return Ok(None),
+        };
+        roots(&pem)?;
+        let usable = |certificate: &CertificateDer<'static>| RootCertStore::empty().add(certificate.clone()).is_ok();
+        let certificates = CertificateDer::pem_slice_iter(&pem).flatten().filter(usable);
+        Ok(Some(certificates.map(|certificate| certificate.to_vec()).collect()))
+    }
 }
 
 fn system_roots() -> Result<RootCertStore, Cause> {
+    roots(&system_bundle()?)
+}
+
+fn system_bundle() -> Result<Vec<u8>, Cause> {
     let bundle = SYSTEM_BUNDLES.iter().find_map(|path| std::fs::read(path).ok());
-    let bundle = bundle.ok_or_else(|| {
+    bundle.ok_or_else(|| {
         Cause::new("this machine has no list of certificate authorities")
             .with_hint("install the package ca-certificates, or give the record the server's certificate authority")
             .lasting()
-    })?;
-    roots(&bundle)
+    })
 }
 
 fn roots(pem: &[u8]) -> Result<RootCertStore, Cause> {

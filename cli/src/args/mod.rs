@@ -7,6 +7,7 @@ mod job;
 mod keep;
 mod repository;
 mod values;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use job::{JobAddArgs, JobCommand, JobEditArgs, JobFilesArgs, JobOptions};
 pub use keep::ForgetArgs;
 pub use repository::{Filter, Opening, RepoArgs};
 pub use values::absolute;
+pub use watch::NotifyCommand;
 
 /// The programs of NethServer that this one answers to when it is called by their name.
 const PROGRAMS: [&str; 8] = [
@@ -165,6 +167,25 @@ pub enum Command {
     /// List this machine's disks, and format one for backups
     #[command(subcommand)]
     Disk(DiskCommand),
+    /// Show how the configured backups are: last run, next run, size, free space
+    #[command(after_help = watch::STATUS_EXAMPLES)]
+    Status {
+        /// Only this one
+        #[arg(short = 'b', long = "backup", value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// List the runs of a configured backup, the newest first
+    #[command(after_help = watch::RUNS_EXAMPLES)]
+    Runs {
+        #[command(flatten)]
+        name: NameArg,
+        /// How many at the most
+        #[arg(long, value_name = "COUNT", default_value_t = 20)]
+        last: usize,
+    },
+    /// Test how a backup tells of its runs, and tell of runs that are missing
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Run a configured backup, as NethServer's command of that name does
     #[command(after_help = "Examples:\n  backup-data -b nightly\n  holdfast backup-data -b nightly --json")]
     BackupData {

@@ -14,9 +14,11 @@ mod job;
 mod keys;
 mod maintenance;
 mod nethserver;
+mod notify;
 mod restore;
 mod schedule;
 mod snapshots;
+mod status;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -183,6 +185,9 @@ impl App {
             Command::Job(command) => job::run(self, command),
             Command::Backends(args) => backends::run(self, args),
             Command::Disk(command) => disk::run(self, command),
+            Command::Status { name } => status::run(self, name.as_deref()),
+            Command::Runs { name, last } => status::runs(self, &name.name, last),
+            Command::Notify(command) => notify::run(self, &command),
             Command::BackupData { name } => backup::run_job(self, &name.name, "backup-data"),
             Command::BackupDataWrapper { name } => backup::run_unattended(self, &name),
             Command::Schedule { command } => schedule::run(self, command),

@@ -34,3 +34,5 @@ mod signals;
 mod storages;
 #[cfg(test)]
 mod terminal;
+#[cfg(test)]
+mod told;

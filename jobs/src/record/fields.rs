@@ -23,6 +23,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The same, of a damaged one too.
+    pub(super) fn lenient(name: &'a str, record: &'a Record) -> Self {
+        Self { name, record }
+    }
+
     pub(super) fn record(&self) -> &'a Record {
         self.record
     }

@@ -363,7 +363,7 @@ fn local_directory(fields: &Fields<'_>) -> Checked<PathBuf> {
     }
 }
 
-fn optional(fields: &Fields<'_>, property: &str) -> Checked<String> {
+pub(super) fn optional(fields: &Fields<'_>, property: &str) -> Checked<String> {
     fields.read(property, String::new(), "text without line breaks", |text| {
         (!text.contains(['\n', '\r', '\0'])).then(|| text.to_owned())
     })
@@ -377,7 +377,7 @@ fn needed(fields: &Fields<'_>, property: &str, what: &str) -> Checked<String> {
 }
 
 /// A name or an address; anything else could become a word or an option of somebody's command line.
-fn server(fields: &Fields<'_>, property: &str) -> Checked<String> {
+pub(super) fn server(fields: &Fields<'_>, property: &str) -> Checked<String> {
     const WHAT: &str = "the name or address of a server";
     let good = |c: char| c.is_ascii_alphanumeric() || ".-_:[]%".contains(c);
     match needed(fields, property, WHAT)? {
@@ -407,7 +407,7 @@ fn exported(fields: &Fields<'_>) -> Checked<String> {
     })
 }
 
-fn port(fields: &Fields<'_>, property: &str, usual: u16) -> Checked<u16> {
+pub(super) fn port(fields: &Fields<'_>, property: &str, usual: u16) -> Checked<u16> {
     fields.read(property, usual, "a port from 1 to 65535", |text| {
         text.parse().ok().filter(|port| *port > 0)
     })

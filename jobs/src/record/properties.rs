@@ -57,10 +57,6 @@ const fn old(name: &'static str, advice: &'static str) -> Property {
 }
 
 impl Property {
-    #[allow(
-        dead_code,
-        reason = "for properties that are secret and do not say so by their names"
-    )]
     const fn secret(mut self) -> Self {
         self.secret = true;
         self
@@ -86,11 +82,20 @@ pub(super) const KNOWN: &[Property] = &[
     typed("IONice"),
     typed("Bandwidth"),
     // Who is told.
-    checked("Notify", "always, error or never", |text| {
-        matches!(text, "always" | "error" | "never")
-    }),
-    checked("NotifyTo", ADDRESSES, are_addresses),
-    checked("NotifyFrom", "an address of mail", is_address),
+    typed("Notify"),
+    typed("NotifyTo"),
+    typed("NotifyFrom"),
+    typed("Sendmail"),
+    typed("SMTPHost"),
+    typed("SMTPPort"),
+    typed("SMTPSecurity"),
+    typed("SMTPLogin"),
+    typed("SMTPPassword"),
+    typed("SMTPCertificate"),
+    typed("WebhookUrl").secret(),
+    typed("WebhookWhen"),
+    typed("PingUrl").secret(),
+    typed("PrometheusFolder"),
     // One engine's.
     typed("Type"),
     typed("FullDay"),
@@ -194,17 +199,4 @@ fn named_secret(property: &str) -> bool {
     ["password", "passwd", "passphrase", "key", "secret", "token"]
         .iter()
         .any(|end| name.ends_with(end))
-}
-
-const ADDRESSES: &str = "one or more addresses of mail, with commas between them";
-
-fn are_addresses(text: &str) -> bool {
-    text.split(',').all(|address| is_address(address.trim()))
-}
-
-/// An account of this machine, or an account and a host; nothing that could begin a header or an option.
-fn is_address(text: &str) -> bool {
-    let good = |c: char| !c.is_control() && !c.is_whitespace() && !"<>(),;:\\\"[]".contains(c);
-    let (account, host) = text.rsplit_once('@').unwrap_or((text, "localhost"));
-    !account.is_empty() && !host.is_empty() && !text.starts_with('-') && text.chars().all(good)
 }

@@ -4,7 +4,7 @@ use engine_api::Age;
 
 use super::fields::Fields;
 use super::properties::{self, Rule};
-use super::{Prune, RecordError, Retention, conduct, engines, places};
+use super::{Prune, RecordError, Retention, conduct, engines, notify, places};
 use crate::esmith::Record;
 use crate::name::JobName;
 use crate::when::cron::Schedule;
@@ -89,5 +89,6 @@ pub fn check(name: &JobName, record: &Record) -> Vec<RecordError> {
     errors.extend(conduct::check(&fields));
     errors.extend(places::connections(&fields).err());
     errors.extend(places::host_folder(&fields).err());
+    errors.extend(notify::check(&fields));
     errors
 }

@@ -231,9 +231,9 @@ fn a_check_finds_everything_at_once() {
     assert!(texts[0].contains("BackupTime is `3:00`, and must be five fields of cron"));
     assert!(texts[0].ends_with("which cron writes as `0 3 * * *`"), "{}", texts[0]);
     assert!(texts[1].contains("there is no property Colour"));
-    assert!(texts[2].contains("Notify is `sometimes`"));
+    assert!(texts[3].contains("Notify is `sometimes`"));
     let hints: Vec<_> = check(&name(), &wrong).iter().filter_map(Failure::hint).collect();
-    assert_eq!(hints[3], "did you mean VFSType?");
+    assert_eq!(hints[2], "did you mean VFSType?");
 }
 
 #[test]
@@ -287,7 +287,7 @@ fn a_misspelled_property_is_recognised() {
 fn what_no_job_holds_is_checked_too() {
     let bad = [
         ("Notify", "sometimes"),
-        ("NotifyTo", "a@b, "),
+        ("NotifyTo", "a@b, c d"),
         ("NotifyTo", "x\nBcc: y@z"),
         ("NotifyFrom", "-oQ/tmp"),
         ("BackupTime", "1:00"),

@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::hooks;
 use crate::lock::{self, Lock, Patience};
 use crate::name::JobName;
+use crate::notify::Telling;
 use crate::record::Conduct;
 use crate::schedule::state;
 use crate::site::Site;
@@ -141,6 +142,7 @@ pub(super) struct Run<'a> {
     pub(super) log: Option<Log<'a>>,
     pub(super) next: &'a dyn Watcher,
     pub(super) report: RunReport,
+    telling: Option<Telling>,
 }
 
 impl<'a> Run<'a> {
@@ -148,18 +150,20 @@ impl<'a> Run<'a> {
         let started = Timestamp::now().to_zoned(context.zone.clone());
         let log = (!dry_run).then(|| Log::open(&context.layout, name, &started, next));
         let report = RunReport::begun(name.clone(), started, log.as_ref().and_then(Log::path));
-        let run = Self {
+        let mut run = Self {
             context,
             dry_run,
             clock: Instant::now(),
             log,
             next,
             report,
+            telling: None,
         };
         run.watcher().step(&Step::Started {
             name,
             at: &run.report.started,
         });
+        run.telling = (!dry_run).then(|| Telling::begin(context, name, run.watcher()));
         run
     }
 
@@ -179,6 +183,10 @@ impl<'a> Run<'a> {
             self.report.hooks = hooks::run(self.context, &self.report, conduct.action_limit, &|hook| {
                 self.watcher().step(&Step::Hook { hook });
             });
+        }
+        let warnings = self.log.as_ref().map(Log::warnings).unwrap_or_default();
+        if let Some(telling) = self.telling.take() {
+            telling.end(self.context, &self.report, warnings, self.watcher());
         }
         self.report
     }

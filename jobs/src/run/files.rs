@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use engine_api::{Event, Progress};
 use jiff::{Timestamp, Zoned};
@@ -12,6 +13,7 @@ use jiff::{Timestamp, Zoned};
 use super::{RunReport, Step, Watcher};
 use crate::atomic;
 use crate::error::{Error, Result};
+use crate::journal::past::WARNINGS;
 use crate::layout::Layout;
 use crate::name::JobName;
 use crate::text;
@@ -19,6 +21,7 @@ use crate::text;
 /// Writes the run's steps and problems to a file and hands everything on.
 pub(super) struct Log<'a> {
     file: Option<(PathBuf, File)>,
+    warnings: Mutex<Vec<String>>,
     next: &'a dyn Watcher,
     /// Whether it was said that a line could not be written.
     broken: AtomicBool,
@@ -41,6 +44,7 @@ impl<'a> Log<'a> {
         };
         Self {
             file,
+            warnings: Mutex::default(),
             next,
             broken: AtomicBool::new(false),
         }
@@ -51,6 +55,7 @@ impl<'a> Log<'a> {
     pub(super) fn of(path: PathBuf, file: File, next: &'a dyn Watcher) -> Self {
         Self {
             file: Some((path, file)),
+            warnings: Mutex::default(),
             next,
             broken: AtomicBool::new(false),
         }
@@ -58,6 +63,18 @@ impl<'a> Log<'a> {
 
     pub(super) fn path(&self) -> Option<PathBuf> {
         self.file.as_ref().map(|(path, _)| path.clone())
+    }
+
+    /// The first of the warnings up to now, for the journal.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, warning: &str) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if warnings.len() < WARNINGS {
+            warnings.push(warning.to_owned());
+        }
     }
 
     fn write(&self, lines: &[String]) {
@@ -113,6 +130,9 @@ impl Progress for Log<'_> {
 
 impl Watcher for Log<'_> {
     fn step(&self, step: &Step<'_>) {
+        if let Step::Warning { text } = step {
+            self.note(text);
+        }
         self.write(&step.lines());
         self.next.step(step);
     }

@@ -2,10 +2,14 @@
 
 use std::io::{self, BufReader, Read, Write};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Result};
 use crate::format::Container;
+use crate::members::Members;
+
+/// Bytes that are read at once.
+const BUFFER: usize = 64 << 10;
 
 /// What turns a stream into an OpenPGP message and back; compression is its business too.
 pub trait Cipher: Send + Sync {
@@ -28,6 +32,11 @@ pub trait Cipher: Send + Sync {
 
 /// A message being written.
 pub trait Seal: Write + Send {
+    /// About how many bytes are still to come of what was written, before the end.
+    fn held(&self) -> u64 {
+        0
+    }
+
     /// Writes the end of the message.
     ///
     /// # Errors
@@ -47,7 +56,7 @@ pub fn unwrap<'a>(
 ) -> Result<Box<dyn Read + Send + 'a>> {
     match (container, cipher) {
         (Container::Plain, _) => Ok(from),
-        (Container::Gzip, _) => Ok(Box::new(MultiGzDecoder::new(BufReader::with_capacity(64 << 10, from)))),
+        (Container::Gzip, _) => Ok(gunzip(from, false)),
         (Container::OpenPgp, Some(cipher)) => cipher.open(from).map_err(|error| opening(name, &error)),
         (Container::OpenPgp, None) => Err(Error::WrongPassphrase {
             object: name.to_owned(),
@@ -57,6 +66,16 @@ pub fn unwrap<'a>(
             object: name.to_owned(),
             why: "it was made with gpgsm (CMS), which only GnuPG can open".to_owned(),
         }),
+    }
+}
+
+/// The content of the gzip file `from`. `whole` members are faster, and take some mebibytes for each file that is open.
+pub fn gunzip<'a>(from: impl Read + Send + 'a, whole: bool) -> Box<dyn Read + Send + 'a> {
+    let from = BufReader::with_capacity(BUFFER, from);
+    if whole {
+        Box::new(Members::new(from))
+    } else {
+        Box::new(MultiGzDecoder::new(from))
     }
 }
 

@@ -47,6 +47,7 @@ pub fn gzip_volume(bytes: &[u8]) {
     if let Ok(content) = unwrap("a volume", Container::Gzip, Box::new(bytes), None) {
         read(std::io::Read::take(content, MOST));
     }
+    read(std::io::Read::take(crate::container::gunzip(bytes, true), MOST));
 }
 
 fn read(stream: impl std::io::Read) {

@@ -22,6 +22,7 @@ mod format;
 pub mod fuzzing;
 mod listing;
 mod manifests;
+mod members;
 mod merge;
 mod meta;
 mod prune;

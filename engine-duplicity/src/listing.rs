@@ -1,20 +1,20 @@
 //! The entries of a state, from the signature files alone: nothing of the volumes is read.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use engine_api::{EntryKind, Metadata};
-use flate2::read::MultiGzDecoder;
 use rdiff::Layout;
 
 use crate::DuplicityEngine;
 use crate::chain::Set;
+use crate::container::gunzip;
 use crate::error::{Error, Result};
 use crate::format::{Container, Extras, FileKind, FileName, TreePath};
 use crate::manifests::content;
 use crate::meta::metadata;
-use crate::sigtar::{Old, State};
+use crate::sigtar::{FEW, Old, State};
 use crate::source::PartKind;
 
 /// Bytes of a signature that are compared at the most.
@@ -53,7 +53,10 @@ impl<'e> Listing<'e> {
     /// Of the sets, oldest first: their signature files from the archive folder, or where they lack there, from the
     /// storage.
     pub(crate) fn open(engine: &'e DuplicityEngine, sets: &'e [Set]) -> Result<Self> {
-        let files = sets.iter().map(|set| open(engine, set)).collect::<Result<_>>()?;
+        let files = sets
+            .iter()
+            .map(|set| open(engine, set, sets.len() <= FEW))
+            .collect::<Result<_>>()?;
         Ok(Self {
             state: State::new(files),
         })
@@ -123,12 +126,11 @@ fn rounded_size(head: &[u8], signature: u64) -> u64 {
 }
 
 /// The set's signatures, out of their container.
-fn open<'e>(engine: &'e DuplicityEngine, set: &'e Set) -> Result<(String, Box<dyn Read + Send + 'e>)> {
+fn open<'e>(engine: &'e DuplicityEngine, set: &'e Set, few: bool) -> Result<(String, Box<dyn Read + Send + 'e>)> {
     if let Some(path) = in_archive(engine, set)
         && let Ok(file) = File::open(&path)
     {
-        let content = MultiGzDecoder::new(BufReader::with_capacity(64 << 10, file));
-        return Ok((path.display().to_string(), Box::new(content)));
+        return Ok((path.display().to_string(), gunzip(file, few)));
     }
     let stored = set.signatures.as_ref().ok_or_else(|| Error::Missing {
         object: format!("the signature file of {}", set.id),

@@ -17,6 +17,9 @@ use crate::tar::TarReader;
 /// Bytes of an unwrapped manifest at the most: room for the names of ten million files.
 const MOST: u64 = 1 << 30;
 
+/// Manifests that are read at once.
+const AT_ONCE: usize = 4;
+
 /// Reads the set's manifest.
 pub(crate) fn load(engine: &DuplicityEngine, set: &Set) -> Result<Manifest> {
     let text = text(engine, set)?;
@@ -26,6 +29,21 @@ pub(crate) fn load(engine: &DuplicityEngine, set: &Set) -> Result<Manifest> {
         .map(|stored| stored.key.to_string())
         .unwrap_or_default();
     Manifest::parse(&text).map_err(|why| Error::damaged(name, why))
+}
+
+/// Reads the manifests of several sets, a few at a time, for each may take its time to come; gives them in order.
+pub(crate) fn load_all(engine: &DuplicityEngine, sets: &[&Set]) -> Vec<Result<Manifest>> {
+    let mut manifests = Vec::new();
+    for some in sets.chunks(AT_ONCE) {
+        std::thread::scope(|scope| {
+            let loading: Vec<_> = some.iter().map(|set| scope.spawn(|| load(engine, set))).collect();
+            let loaded = loading
+                .into_iter()
+                .map(|one| one.join().unwrap_or(Err(Error::Interrupted)));
+            manifests.extend(loaded);
+        });
+    }
+    manifests
 }
 
 /// The text of the set's manifest.

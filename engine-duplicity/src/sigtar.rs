@@ -3,11 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
-
+use crate::container::gunzip;
 use crate::error::{Error, Result};
 use crate::format::TreePath;
 use crate::source::{PartKind, PartName};
@@ -15,7 +14,9 @@ use crate::tar::{Header, TarReader, pad, write_header};
 
 /// Signature files that are open at once.
 const MOST_OPEN: usize = 48;
-/// Bytes that are read or written at once.
+/// Up to so many are read by whole members.
+pub const FEW: usize = 8;
+/// Bytes that are written at once.
 const BUFFER: usize = 64 << 10;
 
 type Content = Box<dyn Read + Send>;
@@ -67,8 +68,7 @@ impl<'a> State<'a> {
     pub fn of_files(paths: &[PathBuf], temp: &Path) -> Result<State<'static>> {
         let open = |path: &PathBuf| -> Result<(String, Content)> {
             let file = File::open(path).map_err(Error::local("open", path))?;
-            let content = MultiGzDecoder::new(BufReader::with_capacity(BUFFER, file));
-            Ok((file_name(path), Box::new(content)))
+            Ok((file_name(path), gunzip(file, paths.len() <= FEW)))
         };
         if paths.len() <= MOST_OPEN {
             return Ok(State::new(paths.iter().map(open).collect::<Result<_>>()?));

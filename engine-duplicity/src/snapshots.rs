@@ -29,8 +29,9 @@ pub(crate) fn list(
 ) -> Result<Vec<Snapshot>> {
     let collection = engine.collection()?;
     let mut snapshots = Vec::new();
-    for (_, set) in collection.restorable() {
-        match manifests::load(engine, set) {
+    let sets: Vec<&Set> = collection.restorable().into_iter().map(|(_, set)| set).collect();
+    for (set, manifest) in sets.iter().zip(manifests::load_all(engine, &sets)) {
+        match manifest {
             Ok(manifest) => snapshots.push(describe(set, &manifest)),
             Err(error) if error.is_loss() => progress.event(Event::Problem(&Problem {
                 path: PathBuf::from(set.id.end().to_string()),

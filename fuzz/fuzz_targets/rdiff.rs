@@ -9,7 +9,7 @@ libfuzzer_sys::fuzz_target!(|input: (Vec<u8>, Vec<u8>, u8)| {
     let _ = rdiff::patch(&old, bytes.as_slice(), &mut patched);
     if let Ok(signature) = Signature::parse(bytes.clone()) {
         let mut delta = Vec::new();
-        let _ = rdiff::delta(&Index::new(signature), &mut old.as_slice(), &mut delta, None);
+        let _ = rdiff::delta(&Index::new(signature), &mut old.as_slice(), &mut delta);
     }
     let Ok(layout) = Layout::duplicity(u32::from(block) + 1) else {
         return;
@@ -18,7 +18,7 @@ libfuzzer_sys::fuzz_target!(|input: (Vec<u8>, Vec<u8>, u8)| {
     builder.push(&old);
     let signature = Signature::parse(builder.finish()).unwrap();
     let (mut delta, mut patched) = (Vec::new(), Vec::new());
-    rdiff::delta(&Index::new(signature), &mut bytes.as_slice(), &mut delta, None).unwrap();
+    rdiff::delta(&Index::new(signature), &mut bytes.as_slice(), &mut delta).unwrap();
     rdiff::patch(&old, delta.as_slice(), &mut patched).unwrap();
     assert!(patched == bytes);
 });

@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             for (name, new) in [("unchanged", &old), ("1 % changed", &edited), ("all new", &noise(2))] {
                 let mut delta = Vec::new();
                 measure(&format!("delta, {name}"), || {
-                    (delta, _) = rdiff::delta(&index, &mut new.as_slice(), Vec::with_capacity(LEN + LEN / 8), None)?;
+                    (delta, _) = rdiff::delta(&index, &mut new.as_slice(), Vec::with_capacity(LEN + LEN / 8))?;
                     Ok(())
                 })?;
                 let mut patched = Vec::with_capacity(LEN);

@@ -4,11 +4,8 @@ use blake2::digest::consts::U32;
 use blake2::{Blake2b, Digest};
 
 use crate::layout::Layout;
-use crate::md4;
+use crate::md4::{self, LANES};
 use crate::weak::{RabinKarp, Rollsum, Weak};
-
-/// How many blocks are hashed at once.
-pub(crate) const LANES: usize = 4;
 
 /// Blocks longer than this are hashed one by one, so that memory stays small.
 const LANES_BELOW: usize = 512 << 10;
@@ -22,6 +19,10 @@ pub(crate) struct Summer {
 impl Summer {
     pub(crate) const fn new(layout: Layout) -> Self {
         Self { layout }
+    }
+
+    pub(crate) const fn layout(self) -> Layout {
+        self.layout
     }
 
     pub(crate) fn block_len(self) -> usize {
@@ -46,8 +47,7 @@ impl Summer {
     /// The strong sum of one block, with zeros behind a short one.
     pub(crate) fn strong(self, block: &[u8]) -> [u8; 32] {
         if self.layout.kind().is_md4() {
-            let [digest] = md4::hash([block]);
-            widened(digest)
+            widened(md4::one(block))
         } else {
             Blake2b::<U32>::digest(block).into()
         }
@@ -73,7 +73,7 @@ impl Summer {
         for (block, found) in blocks.iter_mut().zip(batch.chunks_exact(self.block_len())) {
             *block = found;
         }
-        let digests = md4::hash(blocks);
+        let digests = md4::four(blocks);
         for (block, digest) in blocks.into_iter().zip(digests) {
             self.append(self.weak(block), &widened(digest), to);
         }

@@ -47,6 +47,17 @@ impl SignatureBuilder {
         std::mem::take(&mut self.ready)
     }
 
+    /// In which layout it is made.
+    pub(crate) const fn layout(&self) -> Layout {
+        self.summer.layout()
+    }
+
+    /// The sums of the file's blocks from `block` on that are ready.
+    pub(crate) fn sums_from(&self, block: usize) -> &[u8] {
+        let at = Layout::HEADER_LEN + block * self.layout().sums_len();
+        self.ready.get(at..).unwrap_or_default()
+    }
+
     /// The signature's (remaining) bytes.
     #[must_use]
     pub fn finish(mut self) -> Vec<u8> {

@@ -5,23 +5,19 @@ use crate::builder::SignatureBuilder;
 use crate::emit::{Emitter, MAX_LITERAL};
 use crate::error::Error;
 use crate::index::Index;
-use crate::weak::{RabinKarp, Rollsum, Weak};
+use crate::layout::Layout;
+use crate::rolling::Rolling;
 use crate::window::Window;
 
 /// How many bytes are looked at at once, at least.
 const PIECE: usize = 256 << 10;
 
 /// Reads a new file to its end and writes the delta that makes it of the old file; gives `to` back, and the number of
-/// bytes read. The new file's signature is made in the same pass when its builder is given.
+/// bytes read.
 ///
 /// # Errors
 /// When the file cannot be read or `to` cannot be written.
-pub fn delta<W: Write>(
-    old: &Index,
-    new: &mut dyn Read,
-    to: W,
-    mut signature: Option<&mut SignatureBuilder>,
-) -> Result<(W, u64), Error> {
+pub fn delta<W: Write>(old: &Index, new: &mut dyn Read, to: W) -> Result<(W, u64), Error> {
     let mut builder = DeltaBuilder::new(old, to);
     let mut buffer = vec![0; PIECE];
     let mut total = 0;
@@ -38,9 +34,6 @@ pub fn delta<W: Write>(
             }
         };
         let bytes = buffer.get(..read).unwrap_or_default();
-        if let Some(signature) = &mut signature {
-            signature.push(bytes);
-        }
         builder.push(bytes)?;
         total += read as u64;
     }
@@ -61,6 +54,8 @@ pub struct DeltaBuilder<'a, W> {
     next: usize,
     /// Whether the block before was the one expected.
     following: bool,
+    /// The new file's own signature.
+    signature: Option<SignatureBuilder>,
     to: Emitter<W>,
 }
 
@@ -75,8 +70,16 @@ impl<'a, W: Write> DeltaBuilder<'a, W> {
             rolling: None,
             next: 0,
             following: false,
+            signature: None,
             to: Emitter::new(to),
         }
+    }
+
+    /// Makes the new file's signature in the same pass; where it has the old one's layout, what both need is done once.
+    #[must_use]
+    pub fn with_signature(mut self, layout: Layout) -> Self {
+        self.signature = Some(SignatureBuilder::new(layout));
+        self
     }
 
     /// The sink, to take from it what is there.
@@ -90,6 +93,9 @@ impl<'a, W: Write> DeltaBuilder<'a, W> {
     /// When the sink fails.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
         for piece in bytes.chunks(PIECE) {
+            if let Some(signature) = &mut self.signature {
+                signature.push(piece);
+            }
             self.window.extend(piece);
             self.scan(false)?;
         }
@@ -100,11 +106,20 @@ impl<'a, W: Write> DeltaBuilder<'a, W> {
     ///
     /// # Errors
     /// When the sink fails.
-    pub fn finish(mut self) -> Result<W, Error> {
+    pub fn finish(self) -> Result<W, Error> {
+        self.finish_both().map(|(to, _)| to)
+    }
+
+    /// The same, and gives the new file's signature, which is empty where none was asked for.
+    ///
+    /// # Errors
+    /// When the sink fails.
+    pub fn finish_both(mut self) -> Result<(W, Vec<u8>), Error> {
         self.scan(true)?;
         self.last_block()?;
         self.to.literal(self.window.literal())?;
-        self.to.finish()
+        let signature = self.signature.map(SignatureBuilder::finish);
+        Ok((self.to.finish()?, signature.unwrap_or_default()))
     }
 
     /// Looks at all that can be looked at before more comes.
@@ -137,11 +152,16 @@ impl<'a, W: Write> DeltaBuilder<'a, W> {
                 self.following = false;
                 return Ok(true);
             }
-            sums.clear();
-            self.summer.sums(bytes, &mut sums);
-            let len = self.old.signature().layout().sums_len();
+            let len = self.summer.layout().sums_len();
+            let found = if let Some(ready) = self.ready_sums(blocks) {
+                ready
+            } else {
+                sums.clear();
+                self.summer.sums(bytes, &mut sums);
+                &sums
+            };
             let expected = self.old.signature().sums_from(self.next);
-            let pairs = sums.chunks_exact(len).zip(expected.chunks_exact(len));
+            let pairs = found.chunks_exact(len).zip(expected.chunks_exact(len));
             let equal = pairs.take_while(|(new, old)| new == old).count();
             self.matched(self.next, equal)?;
             self.following = equal == blocks;
@@ -149,6 +169,20 @@ impl<'a, W: Write> DeltaBuilder<'a, W> {
                 return Ok(true);
             }
         }
+    }
+
+    /// The sums of so many blocks from the window on, where the new file's signature has the same ones ready.
+    fn ready_sums(&self, blocks: usize) -> Option<&[u8]> {
+        let layout = self.summer.layout();
+        let signature = self
+            .signature
+            .as_ref()
+            .filter(|signature| signature.layout() == layout)?;
+        let (position, block) = (self.window.position(), u64::from(layout.block_len()));
+        let first = usize::try_from(position / block)
+            .ok()
+            .filter(|_| position % block == 0)?;
+        signature.sums_from(first).get(..blocks * layout.sums_len())
     }
 
     /// Looks byte by byte for any block; false when more bytes are needed.
@@ -232,65 +266,4 @@ impl<'a, W: Write> DeltaBuilder<'a, W> {
         self.rolling = None;
         Ok(())
     }
-}
-
-/// The weak sum of the kind that the old signature has.
-#[derive(Clone, Copy)]
-enum Rolling {
-    Rollsum(Rollsum),
-    RabinKarp(RabinKarp),
-}
-
-impl Rolling {
-    fn of(old: &Index, window: &[u8]) -> Self {
-        if old.signature().layout().kind().is_rollsum() {
-            Self::Rollsum(Rollsum::of(window))
-        } else {
-            Self::RabinKarp(RabinKarp::of(window))
-        }
-    }
-
-    fn sum(self) -> u32 {
-        match self {
-            Self::Rollsum(sum) => sum.sum(),
-            Self::RabinKarp(sum) => sum.sum(),
-        }
-    }
-
-    fn roll(&mut self, old: u8, new: u8) {
-        match self {
-            Self::Rollsum(sum) => sum.roll(old, new),
-            Self::RabinKarp(sum) => sum.roll(old, new),
-        }
-    }
-
-    fn shrink(&mut self, old: u8) {
-        match self {
-            Self::Rollsum(sum) => sum.shrink(old),
-            Self::RabinKarp(sum) => sum.shrink(old),
-        }
-    }
-
-    /// Rolls on until a block may have the sum; gives the number of steps.
-    fn search(&mut self, index: &Index, leaving: &[u8], coming: &[u8]) -> usize {
-        match self {
-            Self::Rollsum(sum) => search(sum, index, leaving, coming),
-            Self::RabinKarp(sum) => search(sum, index, leaving, coming),
-        }
-    }
-}
-
-/// Apart for each kind, for here the time goes when much has changed.
-fn search<T: Weak>(sum: &mut T, index: &Index, leaving: &[u8], coming: &[u8]) -> usize {
-    let mut rolling = *sum;
-    let mut steps = 0;
-    for (old, new) in leaving.iter().zip(coming) {
-        if index.may_have(rolling.sum()) {
-            break;
-        }
-        rolling.roll(*old, *new);
-        steps += 1;
-    }
-    *sum = rolling;
-    steps
 }

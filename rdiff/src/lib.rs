@@ -35,6 +35,7 @@ mod layout;
 mod md4;
 mod patch;
 mod read_at;
+mod rolling;
 mod signature;
 mod spool;
 mod weak;

@@ -15,6 +15,30 @@ pub(crate) trait Weak: Copy {
 /// What librsync adds to each byte.
 const OFFSET: u32 = 31;
 
+/// Bytes that are summed at once. Their weights stand in an array, and products are those of 16 bits, for of these the
+/// compiler makes vector instructions.
+const RUN: usize = 64;
+const WEIGHTS: [i16; RUN] = weights();
+
+#[allow(
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    reason = "they are at most 64"
+)]
+#[allow(
+    clippy::indexing_slicing,
+    reason = "it is done by the compiler, which would not compile what is out of bounds"
+)]
+const fn weights() -> [i16; RUN] {
+    let mut weights = [0; RUN];
+    let mut at = 0;
+    while at < RUN {
+        weights[at] = (RUN - at) as i16;
+        at += 1;
+    }
+    weights
+}
+
 /// Two sums mod 2^16: of the bytes, and of the bytes by their distance from the window's end.
 #[derive(Clone, Copy)]
 pub(crate) struct Rollsum {
@@ -29,18 +53,17 @@ impl Weak for Rollsum {
         reason = "the sums are mod 2^16, and blocks are shorter than 2^32"
     )]
     fn of(window: &[u8]) -> Self {
-        const RUN: usize = 32;
         let (mut plain, mut weighed) = (0u32, 0u32);
         let (runs, rest) = window.as_chunks::<RUN>();
         for run in runs {
-            let (mut bytes, mut falling) = (0u32, 0u32);
-            for (byte, weight) in run.iter().zip((1..=RUN as u32).rev()) {
+            let (mut bytes, mut falling) = (0u32, 0i32);
+            for (byte, weight) in run.iter().zip(&WEIGHTS) {
                 bytes += u32::from(*byte);
-                falling += u32::from(*byte) * weight;
+                falling += i32::from(i16::from(*byte)) * i32::from(*weight);
             }
             weighed = weighed
                 .wrapping_add(plain.wrapping_mul(RUN as u32))
-                .wrapping_add(falling);
+                .wrapping_add(falling.cast_unsigned());
             plain = plain.wrapping_add(bytes);
         }
         for byte in rest {

@@ -141,7 +141,7 @@ impl<'a, 'c> Assembler<'a, 'c> {
                 }
                 (Piece::End { entry, signature }, _) => {
                     if let Some(open) = open.take() {
-                        self.end(open, &entry, &signature, change)?;
+                        self.end(open, *entry, &signature, change)?;
                     }
                     return Ok(());
                 }
@@ -219,9 +219,13 @@ impl<'a, 'c> Assembler<'a, 'c> {
         Ok(true)
     }
 
-    fn end(&mut self, mut open: Open, entry: &Entry, signature: &[u8], change: Change) -> Result<()> {
+    fn end(&mut self, mut open: Open, mut entry: Entry, signature: &[u8], change: Change) -> Result<()> {
         self.not_resumed()?;
         let data = std::mem::take(&mut open.data);
+        if !open.diff && self.context.settings.extras && entry.extras.sha256.is_none() {
+            let hash = open.hash.clone().chain_update(&data).finalize();
+            entry.extras.sha256 = Some(hash.into());
+        }
         let prefix: &[u8] = if open.diff { b"diff/" } else { b"snapshot/" };
         let name_in_volume = if open.parts == 0 {
             name(prefix, &open.path, false)

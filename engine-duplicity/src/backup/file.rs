@@ -105,8 +105,9 @@ impl<'a, 'c> Reading<'a, 'c> {
             .as_ref()
             .map(|old| (old.blocks() as u64, u64::from(old.layout().block_len())));
         let index = old.map(Index::new);
-        let mut signature = SignatureBuilder::new(self.layout);
-        let mut delta = index.as_ref().map(|index| DeltaBuilder::new(index, Vec::new()));
+        let mut making = Making::begin(index.as_ref(), self.layout);
+        // Of content that does not wait here, whoever takes its parts makes the hash of all.
+        let hashed = index.is_some() || self.size <= HELD_CONTENT as u64;
         let mut hash = Sha256::new();
         let mut total = 0;
         let ended = loop {
@@ -123,26 +124,20 @@ impl<'a, 'c> Reading<'a, 'c> {
             piece.truncate(read);
             total += read as u64;
             self.context.progress.event(Event::Bytes(read as u64));
-            signature.push(&piece);
-            hash.update(&piece);
-            match &mut delta {
-                Some(delta) => {
-                    delta.push(&piece).map_err(impossible)?;
-                    self.out.data(std::mem::take(delta.sink_mut()), &self.entry)?;
-                }
-                None => self.out.data(piece, &self.entry)?,
+            if hashed {
+                hash.update(&piece);
             }
+            let data = making.push(piece)?;
+            self.out.data(data, &self.entry)?;
         };
-        if let Some(delta) = delta {
-            let rest = delta.finish().map_err(impossible)?;
-            self.out.data(rest, &self.entry)?;
-        }
+        let (rest, signature) = making.finish()?;
+        self.out.data(rest, &self.entry)?;
         if self.context.settings.extras {
             self.entry.extras.size = Some(total);
-            self.entry.extras.sha256 = Some(hash.finalize().into());
+            self.entry.extras.sha256 = hashed.then(|| hash.finalize().into());
         }
         let same_blocks = blocks.is_some_and(|(count, len)| total.div_ceil(len) == count);
-        self.end(ended, total, signature.finish(), same_blocks)
+        self.end(ended, total, signature, same_blocks)
     }
 
     fn end(self, ended: io::Result<()>, total: u64, signature: Vec<u8>, same_blocks: bool) -> Result<()> {
@@ -184,6 +179,45 @@ impl<'a, 'c> Reading<'a, 'c> {
             _ => same_blocks && self.out.copies_all(),
         };
         content && super::entry::is_unchanged(&before.header, was, &self.entry, self.context.settings.extras)
+    }
+}
+
+/// What is made of the content.
+enum Making<'i> {
+    /// It is taken as it is.
+    Content(SignatureBuilder),
+    /// How it differs from the old one.
+    Delta(DeltaBuilder<'i, Vec<u8>>),
+}
+
+impl<'i> Making<'i> {
+    fn begin(old: Option<&'i Index>, layout: Layout) -> Self {
+        match old {
+            Some(old) => Self::Delta(DeltaBuilder::new(old, Vec::new()).with_signature(layout)),
+            None => Self::Content(SignatureBuilder::new(layout)),
+        }
+    }
+
+    /// Takes the next piece of the content; gives what is stored for it now.
+    fn push(&mut self, piece: Vec<u8>) -> Result<Vec<u8>> {
+        match self {
+            Self::Content(signature) => {
+                signature.push(&piece);
+                Ok(piece)
+            }
+            Self::Delta(delta) => {
+                delta.push(&piece).map_err(impossible)?;
+                Ok(std::mem::take(delta.sink_mut()))
+            }
+        }
+    }
+
+    /// The rest of what is stored, and the signature.
+    fn finish(self) -> Result<(Vec<u8>, Vec<u8>)> {
+        match self {
+            Self::Content(signature) => Ok((Vec::new(), signature.finish())),
+            Self::Delta(delta) => delta.finish_both().map_err(impossible),
+        }
     }
 }
 

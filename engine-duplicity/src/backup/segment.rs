@@ -5,6 +5,7 @@ use libdeflater::{CompressionLvl, Compressor};
 use super::spool::Position;
 use crate::error::{Error, Result};
 use crate::format::{PathEnd, TreePath};
+use crate::members;
 
 /// Where a file was cut by the end of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,10 +109,8 @@ impl Packer {
         } else {
             &mut levels.stored
         };
-        let mut out = vec![0; compressor.gzip_compress_bound(bytes.len())];
-        let len = compressor.gzip_compress(&bytes, &mut out);
-        let len = len.map_err(|error| Error::damaged("a volume", format!("it cannot be compressed: {error}")))?;
-        out.truncate(len);
+        let packed = members::compress(compressor, &bytes);
+        let mut out = packed.ok_or_else(|| Error::damaged("a volume", "it cannot be compressed"))?;
         out.shrink_to_fit();
         Ok(out)
     }

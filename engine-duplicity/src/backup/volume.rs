@@ -99,7 +99,7 @@ impl<'a> Filling<'a> {
     }
 
     fn len(&self) -> u64 {
-        self.sink.len()
+        self.sink.len() + self.seal.as_ref().map_or(0, |seal| seal.held())
     }
 
     const fn reserve(&self) -> u64 {

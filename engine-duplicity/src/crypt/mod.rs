@@ -4,6 +4,7 @@
 //! and the integrity check. Keys, session keys and signatures are rPGP's.
 
 mod body;
+mod deflate;
 mod envelope;
 mod error;
 mod keys;

@@ -110,6 +110,11 @@ impl<W: Write> PartialWriter<W> {
         }
     }
 
+    /// Where it is written to.
+    pub(super) const fn to(&self) -> &W {
+        &self.to
+    }
+
     /// Writes the last part.
     pub(super) fn finish(mut self) -> io::Result<W> {
         self.tag()?;
@@ -135,7 +140,7 @@ impl<W: Write> Write for PartialWriter<W> {
             self.waiting.clear();
         }
         let taken = bytes.len().min(PART - self.waiting.len());
-        self.waiting.extend(bytes.iter().take(taken));
+        self.waiting.extend_from_slice(bytes.split_at(taken).0);
         Ok(taken)
     }
 

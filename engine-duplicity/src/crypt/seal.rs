@@ -2,11 +2,10 @@
 
 use std::io::{self, Write};
 
-use flate2::Compression;
-use flate2::write::DeflateEncoder;
 use pgp::packet::SignatureHasher;
 
 use super::OpenPgp;
+use super::deflate::Deflater;
 use super::envelope::Envelope;
 use super::error::CryptError;
 use super::keys::Signer;
@@ -25,7 +24,7 @@ pub(super) struct Message<'a> {
 /// What is in the encrypted packet, compressed or not.
 enum Inner<'a> {
     Plain(Box<Envelope<Sink<'a>>>),
-    Deflated(Box<DeflateEncoder<Envelope<Sink<'a>>>>),
+    Deflated(Box<Deflater<Envelope<Sink<'a>>>>),
 }
 
 pub(super) fn begin<'a>(with: &'a OpenPgp, mut to: Sink<'a>) -> io::Result<Message<'a>> {
@@ -34,7 +33,7 @@ pub(super) fn begin<'a>(with: &'a OpenPgp, mut to: Sink<'a>) -> io::Result<Messa
     let mut inner = if with.compression {
         // The old format's packet of open length, raw deflate: as GnuPG begins it.
         envelope.write_all(&[0xa3, 1])?;
-        Inner::Deflated(Box::new(DeflateEncoder::new(envelope, Compression::default())))
+        Inner::Deflated(Box::new(Deflater::new(envelope)))
     } else {
         Inner::Plain(Box::new(envelope))
     };
@@ -63,6 +62,13 @@ impl Write for Message<'_> {
 }
 
 impl Seal for Message<'_> {
+    fn held(&self) -> u64 {
+        match self.content.to() {
+            Inner::Plain(_) => 0,
+            Inner::Deflated(deflater) => deflater.held(),
+        }
+    }
+
     fn finish(self: Box<Self>) -> io::Result<()> {
         let mut inner = self.content.finish()?;
         if let Some((signer, hasher)) = self.signing {
@@ -70,7 +76,7 @@ impl Seal for Message<'_> {
         }
         let envelope = match inner {
             Inner::Plain(envelope) => *envelope,
-            Inner::Deflated(encoder) => encoder.finish()?,
+            Inner::Deflated(deflater) => deflater.finish()?,
         };
         envelope.finish()?.flush()
     }
@@ -80,7 +86,7 @@ impl Write for Inner<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(envelope) => envelope.write(bytes),
-            Self::Deflated(encoder) => encoder.write(bytes),
+            Self::Deflated(deflater) => deflater.write(bytes),
         }
     }
 

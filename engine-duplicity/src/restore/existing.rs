@@ -10,8 +10,10 @@ use super::Context;
 /// What is to be done for a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Write it as a new file.
+    /// Nothing is there: write it.
     Create,
+    /// Write it as a new file in the place of what is there.
+    Replace,
     /// Compare what is there and write what differs.
     Update,
     /// Its content is right; set the metadata.
@@ -33,12 +35,12 @@ pub(super) fn decide(
     Ok(match context.overwrite {
         Overwrite::Never => Decision::Leave,
         Overwrite::IfNewer if there.mtime >= mtime => Decision::Leave,
-        Overwrite::IfNewer | Overwrite::IfChanged if !there.is_file() => Decision::Create,
+        Overwrite::IfNewer | Overwrite::IfChanged if !there.is_file() => Decision::Replace,
         Overwrite::IfNewer | Overwrite::IfChanged if Some(there.size) == size && there.mtime == mtime => {
             Decision::Right
         }
         Overwrite::IfNewer | Overwrite::IfChanged if worth_comparing(&there) => Decision::Update,
-        _ => Decision::Create,
+        _ => Decision::Replace,
     })
 }
 

@@ -50,12 +50,12 @@ pub(super) fn restore(
             }
             Ok(())
         }
-        Decision::Create | Decision::Update if context.dry_run => {
+        Decision::Create | Decision::Replace | Decision::Update if context.dry_run => {
             context.counters.bytes(size, 0);
             context.counters.finished(&path, EntryKind::File, Change::Changed, size);
             Ok(())
         }
-        Decision::Create | Decision::Update => {
+        Decision::Create | Decision::Replace | Decision::Update => {
             let content = merge.content(merged)?;
             let writing = Writing {
                 context,
@@ -65,7 +65,7 @@ pub(super) fn restore(
                 expected: extras.sha256,
                 hasher: None,
             };
-            writing.run(content, decision == Decision::Update)
+            writing.run(content, decision)
         }
     }
 }
@@ -81,7 +81,7 @@ struct Writing<'w, 'c> {
 }
 
 impl Writing<'_, '_> {
-    fn run(mut self, mut content: Content<'_, '_, '_>, update: bool) -> Result<()> {
+    fn run(mut self, mut content: Content<'_, '_, '_>, decision: Decision) -> Result<()> {
         if matches!(content, Content::Patched(_)) {
             self.hasher = Some(Sha256::new());
         }
@@ -96,10 +96,10 @@ impl Writing<'_, '_> {
         self.hash(&first);
         let second = if first.is_empty() { Piece::End } else { content.piece()? };
         match second {
-            Piece::End if !update => {
+            Piece::End if decision != Decision::Update => {
                 self.check(&content);
                 self.metadata.size = first.len() as u64;
-                if self.is_there() {
+                if decision == Decision::Replace && self.is_there() {
                     self.context.counters.bytes(0, self.metadata.size);
                     let (context, size) = (self.context, self.metadata.size);
                     context
@@ -111,7 +111,7 @@ impl Writing<'_, '_> {
                 }
                 Ok(())
             }
-            second => self.pieces(content, first, second, update),
+            second => self.pieces(content, first, second, decision == Decision::Update),
         }
     }
 

@@ -22,6 +22,7 @@ use engine_api::{CompareReport, CompareRequest, Event, Overwrite, Phase, Progres
 use fstree::{Target, TargetOptions};
 
 use crate::DuplicityEngine;
+use crate::chain::Set;
 use crate::error::{Error, Result};
 use crate::manifests::{self, Signatures};
 use crate::snapshots::{self, Found};
@@ -139,17 +140,12 @@ pub(crate) fn compare(
 
 /// What is to be read of each set up to the one that was found.
 pub(crate) fn plans(engine: &DuplicityEngine, found: &Found, wanted: &Wanted) -> Result<Vec<SetPlan>> {
-    let mut plans = Vec::new();
-    for set in &found.sets {
-        let own = found.sets.last().is_some_and(|last| last.id == set.id);
-        let manifest = if own {
-            found.manifest.clone()
-        } else {
-            manifests::load(engine, set)?
-        };
-        plans.push(manifests::plan(set, manifest, wanted)?);
-    }
-    Ok(plans)
+    // The last one's is known.
+    let before: Vec<&Set> = found.sets.iter().rev().skip(1).rev().collect();
+    let manifests = manifests::load_all(engine, &before);
+    let manifests = manifests.into_iter().chain([Ok(found.manifest.clone())]);
+    let plan = |(set, manifest): (&Set, Result<_>)| manifests::plan(set, manifest?, wanted);
+    found.sets.iter().zip(manifests).map(plan).collect()
 }
 
 /// The folder to restore into. A dry run makes none: where there is none, it compares with an empty one.

@@ -10,10 +10,10 @@ use engine_api::{EntryKind, StoreError};
 use super::fetch::Fetched;
 use super::message::{Batch, Doubt, Item, ItemKind, Message};
 use super::{PartKind, PartName, SetPlan, Source, VolumePlan, Wanted, fetch};
-use crate::container::{opening, unwrap};
+use crate::container::{gunzip, opening, unwrap};
 use crate::error::{Error, Result};
 use crate::format::extras::Record;
-use crate::format::{SetId, TreePath};
+use crate::format::{Container, SetId, TreePath};
 use crate::tar::{Header, TarError, TarReader};
 
 /// Bytes of data in one message at the most.
@@ -160,6 +160,10 @@ impl<'s, 'e> SetReader<'s, 'e> {
             Some(file) => (file.key.to_string(), file.container),
             None => return Ok(fetched.reader()),
         };
+        // Those with a thread of their own are few.
+        if container == Container::Gzip && self.scope.is_some() {
+            return Ok(gunzip(fetched.reader(), true));
+        }
         unwrap(&name, container, fetched.reader(), self.source.cipher)
     }
 

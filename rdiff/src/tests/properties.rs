@@ -82,6 +82,23 @@ proptest! {
     }
 
     #[test]
+    fn a_signature_in_the_same_pass_changes_nothing(
+        old in file(), edits in edits(), layout in layouts(), other in layouts(), pieces in 1usize..5000,
+    ) {
+        let new = edited(old.clone(), &edits);
+        let index = Index::new(signature(layout, &old));
+        for own in [layout, other] {
+            let mut builder = DeltaBuilder::new(&index, Vec::new()).with_signature(own);
+            for piece in new.chunks(pieces) {
+                builder.push(piece).unwrap();
+            }
+            let (found, made) = builder.finish_both().unwrap();
+            prop_assert_eq!(patched(&old, &found), new.as_slice());
+            prop_assert!(made == signature(own, &new).as_bytes());
+        }
+    }
+
+    #[test]
     fn what_is_unchanged_is_one_copy(old in file(), layout in layouts()) {
         let len = delta(layout, &old, &old).len();
         prop_assert!(len <= 4 + 1 + 1 + 2 + 1, "{len}");

@@ -17,17 +17,17 @@ fn md4_is_that_of_the_rfc() {
         ),
     ];
     for (text, digest) in vectors {
-        assert_eq!(hex(&md4::hash([text.as_bytes()])[0]), digest);
+        assert_eq!(hex(&md4::one(text.as_bytes())), digest);
     }
 }
 
 #[test]
 fn md4_is_the_same_in_every_lane_and_at_every_length() {
-    let bytes: Vec<u8> = (0..=252u8).cycle().take(8 * 200).collect();
+    let bytes: Vec<u8> = (0..=252u8).cycle().take(4 * 200).collect();
     for len in 1..200 {
-        let blocks: [&[u8]; 8] = std::array::from_fn(|lane| &bytes[lane * len..(lane + 1) * len]);
-        let alone = blocks.map(|block| md4::hash([block])[0]);
-        assert_eq!(md4::hash(blocks), alone, "{len}");
+        let blocks: [&[u8]; 4] = std::array::from_fn(|lane| &bytes[lane * len..(lane + 1) * len]);
+        let alone = blocks.map(md4::one);
+        assert_eq!(md4::four(blocks), alone, "{len}");
     }
 }
 

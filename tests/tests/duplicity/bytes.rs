@@ -112,7 +112,7 @@ fn exchange(folder: &Path, layout: Layout, options: [&str; 2], [old, new]: [&Vec
 
     let mut delta = Vec::new();
     let index = Index::new(Signature::parse(ours).unwrap());
-    rdiff::delta(&index, &mut new.as_slice(), &mut delta, None).unwrap();
+    rdiff::delta(&index, &mut new.as_slice(), &mut delta).unwrap();
     fs::write(at("delta"), &delta).unwrap();
     run_rdiff(folder, &["--force", "patch", "old", "delta", "patched"]);
     let patched = fs::read(at("patched")).unwrap();

@@ -231,14 +231,14 @@ fn ours(text: &str) -> [Option<i64>; 3] {
 }
 
 #[test]
-fn the_same_second_as_duplicity() {
+fn d2_the_same_second_as_duplicity() {
     for (text, theirs) in SAME {
         assert_eq!(ours(text), *theirs, "{text}");
     }
 }
 
 #[test]
-fn the_deliberate_differences() {
+fn d2_the_deliberate_differences() {
     for ((text, theirs), here) in DELIBERATE {
         assert_eq!(ours(text), *here, "{text}");
         assert_ne!(theirs, here, "{text}");
@@ -247,7 +247,7 @@ fn the_deliberate_differences() {
 
 /// Asks the program's own module, where it is installed.
 #[test]
-fn the_table_is_duplicitys() {
+fn d2_the_table_is_duplicitys() {
     const ASK: &str = "
 import sys
 from duplicity import dup_time

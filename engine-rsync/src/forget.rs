@@ -1,6 +1,6 @@
 //! Snapshots dropped: by name, by a policy, or by the strategy.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine_api::retention::{self, Decision};
 use engine_api::{Event, FileStore, ForgetReport, ForgetRequest, Phase, Progress, Snapshot, SnapshotFilter, Timestamp};
@@ -110,7 +110,23 @@ fn by_strategy(engine: &RsyncEngine, snapshots: Vec<Snapshot>) -> Vec<Decision> 
 fn by_policy(engine: &RsyncEngine, request: &ForgetRequest, progress: &dyn Progress) -> Result<Vec<Decision>> {
     let all = list(engine, &request.filter, progress)?;
     let is_any = !all.is_empty();
-    let decisions = retention::decide(all, &request.keep, request.group_by, Timestamp::now(), engine.zone());
+    let grouped = with_origins(&all);
+    let mut decisions = retention::decide(
+        grouped,
+        &request.keep,
+        request.group_by,
+        Timestamp::now(),
+        engine.zone(),
+    );
+    let mut told: BTreeMap<_, _> = all
+        .into_iter()
+        .map(|snapshot| (snapshot.id.clone(), snapshot))
+        .collect();
+    for decision in &mut decisions {
+        if let Some(snapshot) = told.remove(&decision.snapshot.id) {
+            decision.snapshot = snapshot;
+        }
+    }
     // A policy whose rules fit no snapshot is a slip, not a wish to lose them all.
     if is_any && !decisions.iter().any(Decision::keep) {
         return Err(Error::Usage(
@@ -118,6 +134,25 @@ fn by_policy(engine: &RsyncEngine, request: &ForgetRequest, progress: &dyn Progr
         ));
     }
     Ok(decisions)
+}
+
+/// What the script made says not whose it is. Where all others are of one machine and one backup it is theirs, and is counted
+/// with them; it would otherwise be a group of its own, of which the newest never goes.
+fn with_origins(all: &[Snapshot]) -> Vec<Snapshot> {
+    let is_known = |snapshot: &&Snapshot| !snapshot.host.is_empty() || !snapshot.tags.is_empty();
+    let origins: BTreeSet<_> = all
+        .iter()
+        .filter(is_known)
+        .map(|known| (&known.host, &known.tags))
+        .collect();
+    let mut grouped = all.to_vec();
+    if let (Some((host, tags)), 1) = (origins.first(), origins.len()) {
+        for snapshot in grouped.iter_mut().filter(|snapshot| !is_known(&&**snapshot)) {
+            snapshot.host.clone_from(host);
+            snapshot.tags.clone_from(tags);
+        }
+    }
+    grouped
 }
 
 /// Removes snapshots, oldest first; `latest` leads to the newest of those that are left.

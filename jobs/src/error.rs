@@ -322,10 +322,7 @@ impl Failure for Error {
                 "put its password into {}, name the file that holds it with --password-file, or choose another folder",
                 path.display()
             ),
-            Self::RepositoryGone { selector, .. } => format!(
-                "look whether the disk is mounted; if this machine has a new name, set the record's HostFolder to the old one; if \
-                 it is gone for good, `holdfast init {selector}` begins a new one"
-            ),
+            Self::RepositoryGone { selector, .. } => gone_hint(selector),
             Self::NoRepository { .. } => "check the place; the first backup makes a repository there".to_owned(),
             Self::When { .. } => WHEN_HINT.to_owned(),
             Self::NoSnapshot { others, .. } if others.is_empty() => "make one with `holdfast backup`".to_owned(),
@@ -345,6 +342,17 @@ impl Failure for Error {
         };
         Some(hint)
     }
+}
+
+fn gone_hint(selector: &str) -> String {
+    let renamed = if selector.starts_with("-b") {
+        "if this machine has a new name, set the record's HostFolder to the old one; "
+    } else {
+        ""
+    };
+    format!(
+        "look whether the disk is mounted; {renamed}if it is gone for good, `holdfast init {selector}` begins a new one"
+    )
 }
 
 fn io_hint(error: &io::Error) -> Option<&'static str> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::esmith::{Database, Record};
-use crate::record::{EngineName, PlaceKind, is_property};
+use crate::record::{EngineName, PlaceKind, is_common, is_property};
 use crate::when::cron::of_time;
 
 /// The key of the old backup, in `configuration` and in `backups`.
@@ -43,8 +43,9 @@ pub(crate) struct Old {
 /// The old backup that `configuration` holds, if it does.
 pub(crate) fn old(configuration: &Database) -> Option<Old> {
     let mut taken = configuration.record(KEY.as_bytes())?.props;
-    // Settings of the machine stand in the same record, and stay: IncludeLogs, Scheduler and whatever else.
-    taken.retain(|name, _| LOWER.iter().any(|old| old.as_bytes() == name.as_slice()) || is_property(name));
+    // Settings of the machine stand in the same record, and stay: IncludeLogs, Scheduler, a mail server and whatever else.
+    let of_backup = |name: &[u8]| is_property(name) && !is_common(name);
+    taken.retain(|name, _| LOWER.iter().any(|old| old.as_bytes() == name.as_slice()) || of_backup(name));
     if taken.is_empty() {
         return None;
     }

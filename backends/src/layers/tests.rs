@@ -123,6 +123,7 @@ impl BlobStore for Scripted {
     }
 
     fn stat(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
+        self.step()?;
         self.inner.stat(key)
     }
 

@@ -12,7 +12,7 @@ use crate::machine::{Machine, tree};
 pub const ENGINES: [&str; 3] = ["duplicity", "restic", "rsync"];
 
 /// Sets and folders are named by the second.
-fn next_second() {
+pub fn next_second() {
     sleep(Duration::from_millis(1100));
 }
 

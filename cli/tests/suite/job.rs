@@ -217,9 +217,9 @@ fn old_snapshots_expire_seen_from_the_newest() {
     assert!(out.starts_with("No errors found: 3 snapshots"), "{out}");
 }
 
-/// D43: a file that cannot be read is no reason to forget the rest, and no plain success.
+/// A file that cannot be read is no reason to forget the rest, and no plain success.
 #[test]
-fn a_run_with_unreadable_files_is_finished_with_errors() {
+fn d43_a_run_with_unreadable_files_is_finished_with_errors() {
     if fs::metadata("/proc/self").unwrap().uid() == 0 {
         // Nothing is unreadable for root, save what the kernel refuses to everybody.
         let machine = machine();

@@ -5,6 +5,8 @@ mod asking;
 #[cfg(test)]
 mod db;
 #[cfg(test)]
+mod defects;
+#[cfg(test)]
 mod engines;
 #[cfg(test)]
 mod errors;

@@ -22,7 +22,7 @@ pub use address::{Address, read_address};
 pub use conduct::{Conduct, IoPriority, Priority, Timetable};
 pub use engine_rsync::Strategy;
 pub use engines::{EngineName, Sets};
-pub(crate) use notify::Common;
+pub(crate) use notify::{Common, is_common};
 pub use notify::{Mail, MailAddress, Mailer, Notification, Security, Smtp, Url, When};
 pub use pairs::Pair;
 pub use places::{Certificate, Place, PlaceKind};

@@ -29,6 +29,11 @@ const SHARED: &[&str] = &[
     "PrometheusFolder",
 ];
 
+/// Whether the property may stand once for all backups, in the record `backup-data` of `configuration`.
+pub(crate) fn is_common(name: &[u8]) -> bool {
+    SHARED.iter().any(|shared| shared.as_bytes() == name)
+}
+
 /// Whom a run tells how it ended, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {

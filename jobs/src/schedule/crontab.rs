@@ -8,6 +8,9 @@ use crate::layout::{Convention, Layout};
 /// The minute of the hour in which missed runs are looked for: not one that people choose for their backups.
 const CATCH_UP_MINUTE: u8 = 17;
 
+/// When it is told which backups have missed a run: before somebody begins to work.
+const OVERDUE: &str = "47 6 * * *";
+
 /// The file's text. Nothing but checked schedules and names stands in it.
 pub(super) fn text(layout: &Layout, caller: &Caller<'_>, entries: &[Entry<'_>]) -> String {
     let mut text = MARK.to_owned();
@@ -31,6 +34,8 @@ pub(super) fn text(layout: &Layout, caller: &Caller<'_>, entries: &[Entry<'_>]) 
         text.push_str(&format!(
             "{CATCH_UP_MINUTE} * * * * root {program} -q schedule catch-up\n"
         ));
+        // What could not be made up for is told, or nobody would know that there was no backup.
+        text.push_str(&format!("{OVERDUE} root {program} -q notify overdue\n"));
     }
     text
 }

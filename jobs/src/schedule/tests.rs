@@ -92,6 +92,7 @@ fn the_crontab_has_valid_lines_only_and_names_what_it_leaves_out() {
             format!("15 7 * * * root {program} backup-data-wrapper good"),
             format!("@reboot root {program} -q schedule catch-up"),
             format!("17 * * * * root {program} -q schedule catch-up"),
+            format!("47 6 * * * root {program} -q notify overdue"),
         ]
     );
     let root = machine.folder.path().display();
@@ -152,7 +153,7 @@ fn timers_take_the_place_of_the_crontab_and_back() {
     assert!(again.removed.is_empty(), "{again:?}");
     machine.job("a@b", "disabled", "");
     let none = machine.install("2021-03-05T10:00:00");
-    assert_eq!(none.removed.len(), 6, "two units each and two links: {none:?}");
+    assert_eq!(none.removed.len(), 9, "two units and a link each: {none:?}");
     choose("cron");
     assert!(
         machine

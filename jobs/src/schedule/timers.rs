@@ -47,6 +47,13 @@ pub(super) fn files(units: &Path, caller: &Caller<'_>, entries: &[Entry<'_>]) ->
         // Persistent timers do not see a run that the power went off under.
         let timer = "OnBootSec=15min\nOnUnitInactiveSec=1h\n";
         add("catch-up", "Backups that were missed", "-q schedule catch-up", timer);
+        let timer = "OnCalendar=*-*-* 06:47:00\nPersistent=true\n";
+        add(
+            "overdue",
+            "Who is told of backups that are missing",
+            "-q notify overdue",
+            timer,
+        );
     }
     files
 }

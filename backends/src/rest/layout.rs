@@ -25,8 +25,14 @@ pub(super) fn remote_name(key: &Key) -> Option<String> {
     Some(format!("{folder}/{}", escape::value(name)))
 }
 
+/// How restic's own server names what is still being uploaded, after the object's name; it lists these among the objects.
+const UPLOAD: &str = ".rest-server-temp";
+
 /// The key of the object that the server lists as `name` in `folder`; `None` for what is no object of a repository.
 pub(super) fn key_of(folder: &str, name: &str) -> Option<Key> {
+    if name.contains(UPLOAD) {
+        return None;
+    }
     let key = match (folder, name.get(..2)) {
         ("data", Some(first_two)) => Key::new(format!("data/{first_two}/{name}")),
         ("data", None) => return None,

@@ -25,6 +25,11 @@ fn the_layout_is_that_of_the_protocol() {
     assert_eq!(key_of("locks", "x"), Key::new("locks/x").ok());
     assert_eq!(key_of("data", "a"), None);
     assert_eq!(key_of("keys", ".."), None);
+    assert_eq!(
+        key_of("data", "abcd.rest-server-temp682875"),
+        None,
+        "it is not there yet"
+    );
 }
 
 #[test]

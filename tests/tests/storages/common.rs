@@ -37,12 +37,7 @@ impl Place {
     }
 }
 
-/// The public suite; `allowed` are the checks that this storage may skip.
-pub fn conforms(store: &dyn BlobStore, allowed: &[&'static str]) {
-    conforms_without(store, allowed, &[]);
-}
-
-/// The same without the checks of `left_out`, each with the reason.
+/// The public suite without the checks of `left_out`, each with the reason; `allowed` are those that this storage may skip.
 pub fn conforms_without(store: &dyn BlobStore, allowed: &[&str], left_out: &[(&'static str, &'static str)]) {
     let summary =
         backends::conformance::run_without(store, "suite", left_out).unwrap_or_else(|broken| panic!("{broken}"));

@@ -14,8 +14,8 @@ use holdfast_tests::server::{self, Certificates, Server, rclone};
 use sha2::{Digest, Sha256};
 
 use crate::common::{
-    ALL_TROUBLES, EXCLUSIVE, Place, Store, TROUBLES, bad_network, carries_a_repository, conforms, conforms_without,
-    refusal, survives,
+    ALL_TROUBLES, EXCLUSIVE, Place, Store, TROUBLES, bad_network, carries_a_repository, conforms_without, refusal,
+    survives,
 };
 
 const NO_RCLONE: &str = "rclone is not installed";
@@ -151,7 +151,11 @@ fn rest_server_keeps_the_contract() {
         directory: "some/where".to_owned(),
         ..at(server.address)
     };
-    conforms(&renamed(&settings), &EXCLUSIVE);
+    let broken = [(
+        "readers never see half an object",
+        "rest-server overwrites nothing, so that what is replaced is not there for a moment",
+    )];
+    conforms_without(&renamed(&settings), &EXCLUSIVE, &broken);
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Share<'_> {
     }
 
     fn try_mount(&self, point: &Path, credentials: &Path, version: &str) -> Result<program::Said, Failed> {
-        let mut options = OsString::from("nounix,soft,credentials=");
+        let mut options = OsString::from("nounix,soft,mfsymlinks,credentials=");
         options.push(credentials);
         options.push(version);
         let name = self.name();

@@ -1,7 +1,7 @@
 //! Telling how a run ended: by mail, a web hook, a ping, and a file for Prometheus.
 //!
 //! Nothing here can fail a backup. What could not be told is a warning, and stands in the journal. All ways go at once,
-//! beside each other, and none is waited for longer than [`Limits::way`].
+//! beside each other, and none is waited for longer than a minute.
 
 mod body;
 mod deadline;

@@ -2,12 +2,11 @@
 //! while they are saved.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use engine_api::{Engine, ErrorKind, StoreErrorKind, Timestamp};
+use engine_api::{Engine, ErrorKind, Event, Progress, StoreErrorKind, Timestamp};
 use engine_rsync::RsyncEngine;
 use holdfast_tests::corpus::{self, Random};
 use holdfast_tests::need;
@@ -297,27 +296,30 @@ fn a_snapshot_that_was_tampered_with() {
     bench.assert_is_tree(&second);
 }
 
+/// Writes more to a file whenever a piece of it was read.
+struct Writes(fs::File);
+
+impl Progress for Writes {
+    fn event(&self, event: Event<'_>) {
+        if matches!(event, Event::Bytes(_)) {
+            (&self.0).write_all(&[1; 4096]).unwrap();
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
 /// A file that is written to all the time is saved as it was at some moment, or told.
 #[test]
 fn a_file_that_changes_while_it_is_saved() {
     let bench = Bench::new();
     let file = bench.tree.join("busy");
     fs::write(&file, vec![0; 8 << 20]).unwrap();
-    let stop = AtomicBool::new(false);
-    let report = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let file = fs::File::options().write(true).open(&file).unwrap();
-            let mut turn = 0_u8;
-            while !stop.load(Ordering::Relaxed) {
-                turn = turn.wrapping_add(1);
-                std::os::unix::fs::FileExt::write_all_at(&file, &[turn; 4096], 1 << 20).unwrap();
-                std::thread::sleep(Duration::from_micros(200));
-            }
-        });
-        let report = bench.open().try_backup(&bench.tree, bench.tick());
-        stop.store(true, Ordering::Relaxed);
-        report.unwrap()
-    });
+    let writes = Writes(fs::File::options().append(true).open(&file).unwrap());
+    let request = backup_of(&bench.tree, bench.tick());
+    let report = bench.open().engine.backup(&request, &writes).unwrap();
     let told = report
         .problems
         .first

@@ -4,16 +4,18 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
-use engine_api::{ErrorKind, Severity};
+use engine_api::{ErrorKind, Severity, StoreErrorKind};
 use holdfast_tests::duplicity::history::{History, Step, names};
 use holdfast_tests::duplicity::ours::Holdfast;
 use holdfast_tests::duplicity::programs::Program;
 use holdfast_tests::duplicity::real::{Duplicity, text};
 use holdfast_tests::duplicity::tree_g::{self, Stage};
 use holdfast_tests::duplicity::{DAY, FIRST};
-use holdfast_tests::faults::{Gated, Log, Operation, Slow};
+use holdfast_tests::faults::{Call, Gate, Gated, Log, Operation, Slow};
 use holdfast_tests::holdfast::local;
 use holdfast_tests::tree::picture;
 
@@ -55,6 +57,28 @@ impl Drop for Holder {
     }
 }
 
+/// Tells when the first object is to be stored, and stores none until the other end of `go_on` is dropped.
+struct Halt {
+    arrived: Sender<()>,
+    go_on: Mutex<Receiver<()>>,
+}
+
+impl Gate for Halt {
+    fn before(&self, call: Call<'_>) -> Result<(), StoreErrorKind> {
+        if call.operation == Operation::Put {
+            let _ = self.arrived.send(());
+            let _ = self.go_on.lock().unwrap().recv();
+        }
+        Ok(())
+    }
+
+    fn after(&self, _call: Call<'_>) -> Result<(), StoreErrorKind> {
+        Ok(())
+    }
+
+    fn read(&self, _call: Call<'_>, _offset: u64, _bytes: &mut [u8]) {}
+}
+
 #[test]
 fn c1_one_at_a_time() {
     for program in each!() {
@@ -69,13 +93,15 @@ fn c1_one_at_a_time() {
         drop(holder);
 
         let saving = std::thread::scope(|scope| {
-            let slow = Gated::new(local(&history.target), Slow(Duration::from_millis(1500)));
-            let saving = scope.spawn(|| ours.try_save_on(slow, Step::Full, &history.source, FIRST));
-            let start = Instant::now();
-            while !ours.cache().join("lockfile").exists() && start.elapsed() < Duration::from_secs(5) {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            std::thread::sleep(Duration::from_millis(100));
+            let (arrived, has_arrived) = channel();
+            let (release, go_on) = channel();
+            let gate = Halt {
+                arrived,
+                go_on: Mutex::new(go_on),
+            };
+            let halted = Gated::new(local(&history.target), gate);
+            let saving = scope.spawn(|| ours.try_save_on(halted, Step::Full, &history.source, FIRST));
+            has_arrived.recv_timeout(Duration::from_secs(60)).unwrap();
             let mut command = real.command("incremental");
             let output = command
                 .args(real.backup_arguments(&history.source, FIRST + DAY))
@@ -83,6 +109,7 @@ fn c1_one_at_a_time() {
                 .unwrap();
             let printed = text(&output);
             assert!(!output.status.success() && printed.contains("lock"), "{printed}");
+            drop(release);
             saving.join().unwrap()
         });
         saving.unwrap_or_else(|error| panic!("{}", error.chain()));

@@ -89,4 +89,6 @@ holdfast check -b "$name" --read-data
 mkdir /restored-third
 by_hand original_restore /restored-third
 same third /restored-third
+# The original rsync tool names a snapshot by the second, and would write into one of the same second.
+sleep 1.1
 by_hand original_check

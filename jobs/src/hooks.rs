@@ -74,6 +74,7 @@ pub(crate) fn run(
                 program: &hook.path,
                 words: &words,
                 environment: Environment::Plain,
+                input: None,
                 limit,
             };
             // A run that was asked to stop says so by its hooks as well.

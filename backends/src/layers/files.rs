@@ -1,5 +1,4 @@
 use std::any::Any;
-use std::collections::HashSet;
 use std::ops::{ControlFlow, Range};
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +8,7 @@ use engine_api::{
     StoreErrorKind, StoredFile, Xattr,
 };
 
-use super::retry::{Listener, RetryPolicy, Tries};
+use super::retry::{Listener, RetryPolicy, Seen, Tries};
 
 /// Tries again what may pass, as [`Retry`](super::Retry) does, for a tree of files.
 ///
@@ -98,10 +97,10 @@ impl FileStore for RetryFiles {
 
     /// After a failure the listing starts again, and what was handed over before is left out.
     fn list(&self, folder: &Folder, each: &mut dyn FnMut(Listed<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {
-        let mut seen = HashSet::new();
+        let mut seen = Seen::new();
         self.tries.run(|_| {
             self.inner.list(folder, &mut |listed| {
-                if seen.insert(listed.name.to_vec()) {
+                if seen.is_new(listed.name) {
                     each(listed)
                 } else {
                     ControlFlow::Continue(())

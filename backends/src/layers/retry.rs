@@ -58,7 +58,6 @@ pub type Listener = Box<dyn Fn(Attempt<'_>) -> ControlFlow<()> + Send + Sync>;
 pub struct Retry {
     inner: Arc<dyn BlobStore>,
     tries: Tries,
-    random: RandomState,
 }
 
 /// What is tried again: see [`Retry`].
@@ -92,7 +91,6 @@ impl Retry {
                 clock,
                 random: RandomState::new(),
             },
-            random: RandomState::new(),
         }
     }
 
@@ -162,12 +160,26 @@ impl Retry {
             source: Cause::new("the server took it and does not have it").into(),
         })
     }
+}
 
-    /// Marks a key that was handed over by a hash of 128 bits, so that a long listing takes sixteen bytes an object.
-    fn mark(&self, key: &Key) -> u128 {
-        let bytes = key.as_bytes();
-        let (one, two) = (self.random.hash_one((0_u8, bytes)), self.random.hash_one((1_u8, bytes)));
-        (u128::from(one) << 64) | u128::from(two)
+/// The names that a listing has handed over, each by a hash of 128 bits: a long listing takes sixteen bytes a name.
+pub(super) struct Seen {
+    marks: HashSet<u128>,
+    random: RandomState,
+}
+
+impl Seen {
+    pub(super) fn new() -> Self {
+        Self {
+            marks: HashSet::new(),
+            random: RandomState::new(),
+        }
+    }
+
+    /// Notes `name`; whether it is new.
+    pub(super) fn is_new(&mut self, name: &[u8]) -> bool {
+        let (one, two) = (self.random.hash_one((0_u8, name)), self.random.hash_one((1_u8, name)));
+        self.marks.insert((u128::from(one) << 64) | u128::from(two))
     }
 }
 
@@ -260,10 +272,10 @@ impl BlobStore for Retry {
 
     /// After a failure the listing starts again, and what was handed over before is left out.
     fn list(&self, folder: &str, each: &mut dyn FnMut(ObjectMeta) -> ControlFlow<()>) -> Result<(), StoreError> {
-        let mut seen = HashSet::new();
+        let mut seen = Seen::new();
         self.tries.run(|_| {
             self.inner.list(folder, &mut |object| {
-                if seen.insert(self.mark(&object.key)) {
+                if seen.is_new(object.key.as_bytes()) {
                     each(object)
                 } else {
                     ControlFlow::Continue(())

@@ -1,6 +1,7 @@
 //! One program, from its start to its end or its limit.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, PipeReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -23,6 +24,12 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How much of one program's output is told; the rest is counted.
 const MOST_OUTPUT: usize = 64 << 10;
 
+/// How much is read at once.
+const PIECE: usize = 16 << 10;
+
+/// How much a program can have left in the pipe at its end: the size that a pipe may be given at the most.
+const MOST_LEFT: usize = 1 << 20;
+
 /// How much of one line is told.
 const LONGEST_LINE: usize = 2000;
 
@@ -40,6 +47,8 @@ pub(crate) struct Call<'a> {
     pub(crate) program: &'a Path,
     pub(crate) words: &'a [std::ffi::OsString],
     pub(crate) environment: Environment,
+    /// What it reads; nothing where there is none.
+    pub(crate) input: Option<&'a File>,
     pub(crate) limit: Duration,
 }
 
@@ -70,8 +79,12 @@ pub(crate) fn run(call: &Call<'_>, cancelled: &dyn Fn() -> bool, line: &mut dyn 
         stop(&mut child, &mut pipe, &mut output, line);
         break stopped;
     };
-    // What a program has started and left running may hold the pipe for ever: only what is there now is read.
-    while output.take(&mut pipe, Duration::ZERO, line) {}
+    // What a program has started and left running may hold the pipe for ever, or fill it for ever.
+    for _ in 0..MOST_LEFT / PIECE {
+        if !output.take(&mut pipe, Duration::ZERO, line) {
+            break;
+        }
+    }
     output.finish(line);
     ending
 }
@@ -101,7 +114,11 @@ fn spawn(call: &Call<'_>, program: &OsStr, first: Option<&OsStr>) -> io::Result<
             Environment::Plain => "C.UTF-8",
         },
     );
-    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    command.stdin(match call.input {
+        Some(file) => Stdio::from(file.try_clone()?),
+        None => Stdio::null(),
+    });
+    command.stdout(writer.try_clone()?).stderr(writer);
     let child = command.process_group(0).spawn()?;
     Ok((child, reader))
 }
@@ -163,7 +180,7 @@ impl Output {
         if !readable(pipe, wait) {
             return false;
         }
-        let mut buffer = [0; 1 << 14];
+        let mut buffer = [0; PIECE];
         match pipe.read(&mut buffer) {
             Ok(0) | Err(_) => self.ended = true,
             Ok(length) => self.add(buffer.get(..length).unwrap_or_default(), line),

@@ -21,6 +21,7 @@ fn call(text: &str, words: &[&str], limit: Duration, cancelled: &dyn Fn() -> boo
         program: &program,
         words: &words,
         environment: Environment::NethServer,
+        input: None,
         limit,
     };
     let mut lines = Vec::new();
@@ -128,4 +129,47 @@ fn actions_have_an_order_and_folders_are_none() {
     ];
     assert_eq!(names, expected);
     assert!(in_folder(&folder.path().join("none")).is_err());
+}
+
+#[test]
+fn what_is_left_behind_and_prints_for_ever_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let pid = folder.path().join("pid");
+    let text = format!("#!/bin/sh\nyes &\necho $! > {}\n", pid.display());
+    let (ending, lines) = call(&text, &[], LONG, &|| false);
+    assert_eq!(ending, Ending::Exit(0));
+    let told: usize = lines.iter().map(String::len).sum();
+    assert!(told <= 64 << 10, "{told} bytes");
+    // Nobody reads what it prints any more, and that ends it.
+    let id = fs::read_to_string(pid).unwrap();
+    let begin = Instant::now();
+    while Path::new("/proc").join(id.trim()).exists() {
+        let state = fs::read_to_string(format!("/proc/{}/stat", id.trim())).unwrap_or_default();
+        if state.contains(") Z ") {
+            break;
+        }
+        assert!(begin.elapsed() < LONG, "process {id} lives on");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_program_reads_what_it_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = script(folder.path(), "action", "#!/bin/sh\ncat\n");
+    fs::write(folder.path().join("input"), "one\ntwo\n").unwrap();
+    let input = fs::File::open(folder.path().join("input")).unwrap();
+    let call = Call {
+        program: &program,
+        words: &Words::new(),
+        environment: Environment::Plain,
+        input: Some(&input),
+        limit: LONG,
+    };
+    let mut lines = Vec::new();
+    let ending = run(&call, &|| false, &mut |line| lines.push(line.to_owned()));
+    assert_eq!(
+        (ending, lines),
+        (Ending::Exit(0), vec!["one".to_owned(), "two".to_owned()])
+    );
 }

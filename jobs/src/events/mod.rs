@@ -347,6 +347,7 @@ impl Caller<'_> {
                     program: &path,
                     words: &self.words,
                     environment: self.environment,
+                    input: None,
                     limit: self.limit,
                 };
                 actions::run(&call, &|| self.listener.cancelled(), &mut line)

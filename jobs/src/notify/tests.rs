@@ -297,10 +297,7 @@ fn a_sendmail_that_fails_or_hangs_is_said() {
     );
     let told = machine.tell(&machine.run(Status::Success));
     let message = only(&told).message.clone().unwrap();
-    assert!(
-        message.ends_with("ended with exit status: 75: queue is full"),
-        "{message}"
-    );
+    assert!(message.ends_with("failed (exit code 75): queue is full"), "{message}");
     machine.sendmail("exec sleep 1000");
     let (settings, _) = settings(&machine.context, &machine.name).unwrap();
     let limits = Limits {

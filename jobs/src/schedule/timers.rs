@@ -120,6 +120,7 @@ pub(super) fn activate(context: &Context, written: &[PathBuf], removed: &[PathBu
             program: Path::new("systemctl"),
             words: &words,
             environment: Environment::Plain,
+            input: None,
             limit: Duration::from_mins(1),
         };
         actions::run(&call, &|| false, &mut |_| {})

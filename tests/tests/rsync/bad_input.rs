@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use engine_api::{Engine, ErrorKind, Event, Progress, StoreErrorKind, Timestamp};
@@ -13,55 +13,7 @@ use holdfast_tests::need;
 use holdfast_tests::rsync::{Place, backup_of, local, settings};
 
 use crate::common::Bench;
-
-/// A filesystem of its own, mounted for one test.
-struct Mount(PathBuf);
-
-impl Mount {
-    fn attempt(command: &mut Command, path: &Path) -> Option<Self> {
-        fs::create_dir_all(path).unwrap();
-        let mounted = command.arg(path).output();
-        mounted
-            .is_ok_and(|output| output.status.success())
-            .then(|| Self(path.to_owned()))
-    }
-
-    /// In memory; `None` where this user may not mount.
-    fn memory(path: &Path, size: &str) -> Option<Self> {
-        let option = format!("size={size}");
-        Self::attempt(
-            Command::new("mount").args(["-t", "tmpfs", "-o", &option, "holdfast-test"]),
-            path,
-        )
-    }
-
-    /// An image made by `mkfs`, mounted through a loop device.
-    fn image(path: &Path, size: u64, mkfs: &[&str], options: &str) -> Option<Self> {
-        let image = path.with_extension("image");
-        fs::File::create(&image).unwrap().set_len(size).unwrap();
-        let (program, arguments) = mkfs.split_first().unwrap();
-        let made = Command::new(program).args(arguments).arg(&image).output();
-        made.ok().filter(|output| output.status.success())?;
-        Self::attempt(Command::new("mount").args(["-o", options]).arg(&image), path)
-    }
-
-    fn remount(&self, options: &str) {
-        let mut command = Command::new("mount");
-        let status = command
-            .args(["-o", &format!("remount,{options}")])
-            .arg(&self.0)
-            .status();
-        assert!(status.unwrap().success());
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").args(["-l"]).arg(&self.0).output();
-    }
-}
-
-const NO_MOUNT: &str = "this user may not mount a filesystem, or it cannot be made here";
+use crate::mount::{Mount, NO_MOUNT};
 
 fn mark(bench: &Bench) {
     fs::write(bench.destination.join("backup.marker"), "").unwrap();
@@ -354,7 +306,7 @@ fn the_destination_is_left_out() {
 
 #[test]
 fn what_the_storage_says_is_not_hidden() {
-    let gone = PathBuf::from("/no/such/destination");
-    let error = backends::local::open(&gone, false).err().unwrap();
+    let gone = Path::new("/no/such/destination");
+    let error = backends::local::open(gone, false).err().unwrap();
     assert_eq!(error.kind, StoreErrorKind::NotFound);
 }

@@ -7,8 +7,10 @@ mod common;
 mod crash;
 mod faults;
 mod memory;
+mod mount;
 mod random;
 mod script;
+mod shared_blocks;
 mod zoo;
 
 /// A file that nobody lists is a suite that nobody runs.

@@ -44,6 +44,11 @@ pub struct Options {
     #[arg(long)]
     pub keep: bool,
 
+    /// Remove restored trees at the very end only: ext4 is slow to make files where many were removed in the last minutes.
+    /// Takes the corpus's room once more for each program and round.
+    #[arg(long)]
+    pub spare: bool,
+
     /// The holdfast program; built from this workspace when it is not given.
     #[arg(long)]
     pub holdfast: Option<PathBuf>,

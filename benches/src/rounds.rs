@@ -1,6 +1,8 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use crate::corpus::Corpus;
 use crate::error::{At, Error};
@@ -11,6 +13,9 @@ use crate::remote::Remote;
 
 /// Changed backups in one round: with the first and the unchanged one they make six snapshots.
 const GENERATIONS: u32 = 4;
+/// Sets of the duplicity format are named by the second: whoever begins in the second of the set before has to wait, and
+/// a file that changed in it has to be read once more. No program's time is to have that in it.
+const TICK: Duration = Duration::from_millis(1100);
 
 /// What one program took for its steps, one value for each round.
 pub struct Measured {
@@ -28,13 +33,14 @@ pub fn run(
     folder: &Path,
     remote: Option<&Remote>,
 ) -> Result<Vec<Measured>, Error> {
+    let aside = Aside::new(folder, options.spare);
     let mut results: Vec<Measured> = peers.iter().map(|peer| empty(peer.as_ref(), options)).collect();
     for round in 1..=options.rounds {
         for (peer, result) in peers.iter().zip(&mut results) {
             eprintln!("round {round} of {}: {}", options.rounds, result.title);
             // The round before, or a run that was broken off, left its changes.
             corpus.revert(GENERATIONS)?;
-            Round::new(corpus, peer.as_ref(), folder, remote)?.run(result)?;
+            Round::new(corpus, peer.as_ref(), folder, remote)?.run(result, &aside)?;
         }
     }
     Ok(results)
@@ -46,6 +52,33 @@ fn empty(peer: &dyn Peer, options: &Options) -> Measured {
         title: peer.title(),
         costs: wanted.map(|step| (step, Vec::new())).collect(),
         sizes: Vec::new(),
+    }
+}
+
+/// Where restored trees are removed at the end only, if that is wished.
+struct Aside(Option<PathBuf>);
+
+impl Aside {
+    fn new(folder: &Path, spare: bool) -> Self {
+        Self(spare.then(|| folder.join("restored")))
+    }
+
+    /// Takes a tree that is needed no more.
+    fn take(&self, tree: &Path) -> Result<(), Error> {
+        let Some(folder) = &self.0 else {
+            return fs::remove_dir_all(tree).at("remove", tree);
+        };
+        fs::create_dir_all(folder).at("make", folder)?;
+        let number = fs::read_dir(folder).at("list", folder)?.count();
+        fs::rename(tree, folder.join(number.to_string())).at("move away", tree)
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.0 {
+            let _ = fs::remove_dir_all(folder);
+        }
     }
 }
 
@@ -93,7 +126,7 @@ impl<'a> Round<'a> {
         })
     }
 
-    fn run(&self, result: &mut Measured) -> Result<(), Error> {
+    fn run(&self, result: &mut Measured, aside: &Aside) -> Result<(), Error> {
         // Every program finds the corpus in the page cache.
         read_all(self.corpus.root())?;
         if let Some(init) = self.peer.init(&self.place) {
@@ -110,6 +143,7 @@ impl<'a> Round<'a> {
         self.optional(result, Step::List, || self.peer.list(&self.place))?;
         if self.optional(result, Step::Restore, || self.peer.restore(&self.place))? {
             self.compare()?;
+            aside.take(&self.place.target)?;
         }
         self.optional(result, Step::Check, || self.peer.check(&self.place))?;
         for generation in 2..=GENERATIONS {
@@ -152,6 +186,7 @@ impl<'a> Round<'a> {
     fn step(&self, result: &mut Measured, step: Step, command: std::process::Command) -> Result<(), Error> {
         // What the step before left to write must not slow this one down.
         measure::run(std::process::Command::new("sync"), &self.log())?;
+        thread::sleep(TICK);
         let before = self.place.remote.map_or(0, Remote::sent);
         let cost = measure::run(command, &self.log())?;
         let sent = self.place.remote.map(|remote| remote.sent() - before);
@@ -188,12 +223,11 @@ impl<'a> Round<'a> {
             }
             Ok(())
         })?;
-        let Some(path) = wrong else {
-            return fs::remove_dir_all(&self.place.target).at("remove", &self.place.target);
-        };
-        Err(Error::Restored {
-            peer: self.peer.title(),
-            path,
+        wrong.map_or(Ok(()), |path| {
+            Err(Error::Restored {
+                peer: self.peer.title(),
+                path,
+            })
         })
     }
 }

@@ -2,15 +2,16 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 use engine_api::{Event, Problem};
 use fstree::Found;
 use rdiff::{DeltaBuilder, Index, Kind, Layout, Signature, SignatureBuilder};
-use sha2::{Digest, Sha256};
 
 use super::Context;
 use super::entry::Entry;
+use super::hashing::Hashing;
 use super::message::Piece;
 use crate::error::{Error, Result};
 use crate::format::extras::Extras;
@@ -108,7 +109,7 @@ impl<'a, 'c> Reading<'a, 'c> {
         let mut making = Making::begin(index.as_ref(), self.layout);
         // Of content that does not wait here, whoever takes its parts makes the hash of all.
         let hashed = index.is_some() || self.size <= HELD_CONTENT as u64;
-        let mut hash = Sha256::new();
+        let mut hash = hashed.then(|| Hashing::begin(self.size));
         let mut total = 0;
         let ended = loop {
             if self.context.progress.cancelled() {
@@ -124,8 +125,9 @@ impl<'a, 'c> Reading<'a, 'c> {
             piece.truncate(read);
             total += read as u64;
             self.context.progress.event(Event::Bytes(read as u64));
-            if hashed {
-                hash.update(&piece);
+            let piece = Arc::new(piece);
+            if let Some(hash) = &mut hash {
+                hash.push(&piece);
             }
             let data = making.push(piece)?;
             self.out.data(data, &self.entry)?;
@@ -134,7 +136,7 @@ impl<'a, 'c> Reading<'a, 'c> {
         self.out.data(rest, &self.entry)?;
         if self.context.settings.extras {
             self.entry.extras.size = Some(total);
-            self.entry.extras.sha256 = hashed.then(|| hash.finalize().into());
+            self.entry.extras.sha256 = hash.and_then(Hashing::finish);
         }
         let same_blocks = blocks.is_some_and(|(count, len)| total.div_ceil(len) == count);
         self.end(ended, total, signature, same_blocks)
@@ -199,11 +201,11 @@ impl<'i> Making<'i> {
     }
 
     /// Takes the next piece of the content; gives what is stored for it now.
-    fn push(&mut self, piece: Vec<u8>) -> Result<Vec<u8>> {
+    fn push(&mut self, piece: Arc<Vec<u8>>) -> Result<Vec<u8>> {
         match self {
             Self::Content(signature) => {
                 signature.push(&piece);
-                Ok(piece)
+                Ok(Arc::unwrap_or_clone(piece))
             }
             Self::Delta(delta) => {
                 delta.push(&piece).map_err(impossible)?;

@@ -11,6 +11,7 @@ mod counters;
 mod entry;
 mod file;
 mod finish;
+mod hashing;
 mod journal;
 mod message;
 mod pipeline;

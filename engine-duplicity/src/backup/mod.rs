@@ -134,7 +134,13 @@ pub fn run(engine: &DuplicityEngine, request: &BackupRequest, progress: &dyn Pro
     let mut report = loop {
         match execute(engine, &archive, request, &plan, progress) {
             // Nothing of the run that was to be gone on with was used up: an earlier place may do.
-            Err(Error::Unresumable { why }) => plan.step_back(why, engine, &archive, progress)?,
+            Err(Error::Unresumable { why }) => {
+                plan.step_back(why, engine, &archive, progress)?;
+                // Nothing of it is left: what is made instead is a set of now, not of the time of that run.
+                if plan.resume.is_none() {
+                    plan = plan::make(engine, &archive, request, mode, progress)?;
+                }
+            }
             // What changed before the place where the run had stopped is in no set yet: another one brings it.
             Ok(report) if plan.resume.is_some() => {
                 let mode = if plan.set.is_full() {

@@ -185,6 +185,34 @@ fn a_run_goes_on_at_the_volume_where_it_stopped() {
     bench.assert_latest_is_the_tree("resumed");
 }
 
+/// The only volume that was stored ends within a file that is another one now.
+#[test]
+fn a_run_of_which_nothing_is_of_use_is_begun_anew_as_a_set_of_now() {
+    for full_first in [false, true] {
+        let mut bench = Bench::new();
+        let mut dice = Dice::new(4);
+        let path = bench.source().join("a");
+        if full_first {
+            fs::write(&path, "the first state").unwrap();
+            bench.backup().unwrap();
+        }
+        let before = bench.memory.names();
+        noise(&path, &mut dice, 2_500_000);
+        // The listing, and one volume.
+        bench.memory.die_in(3);
+        assert!(bench.backup().is_err());
+        assert_eq!(bench.memory.names().len(), before.len() + 1, "{full_first}");
+        bench.memory.live();
+        noise(&path, &mut dice, 2_400_000);
+        let now = SetTime::new(bench.clock).unwrap().to_string();
+        assert_eq!(bench.backup().unwrap().snapshot.unwrap().0, now, "{full_first}");
+        let after: Vec<String> = bench.memory.names();
+        let mut made = after.iter().filter(|name| !before.contains(name));
+        assert!(made.all(|name| name.contains(&now)), "{after:?}");
+        bench.assert_latest_is_the_tree("begun anew");
+    }
+}
+
 #[test]
 fn other_settings_do_not_go_on_with_a_run() {
     let mut bench = Bench::new();

@@ -129,6 +129,12 @@ pub enum Error {
         /// Why not.
         why: &'static str,
     },
+    /// A backup that was interrupted, and that something else would do away with.
+    #[error("{set} was interrupted, and what is stored of it would be lost")]
+    Unfinished {
+        /// Its set.
+        set: String,
+    },
     /// The user or the system asked to stop.
     #[error("interrupted")]
     Interrupted,
@@ -186,7 +192,9 @@ impl Failure for Error {
             | Self::Usage(_) => ErrorKind::Usage,
             Self::Tree(error) => error.kind(),
             Self::Interrupted => ErrorKind::Interrupted,
-            Self::ClockWentBack { .. } | Self::Unresumable { .. } | Self::Local { .. } => ErrorKind::Failed,
+            Self::ClockWentBack { .. } | Self::Unresumable { .. } | Self::Unfinished { .. } | Self::Local { .. } => {
+                ErrorKind::Failed
+            }
         }
     }
 
@@ -207,6 +215,7 @@ impl Failure for Error {
                 "let one machine only write to a destination; if that run is dead, `holdfast prune` removes what it left"
             }
             Self::ClockWentBack { .. } => "set the clock of this machine right",
+            Self::Unfinished { .. } => "run the backup, which goes on with it, and then try again",
             Self::SetNotFound { .. } | Self::SetAmbiguous { .. } | Self::BeforeFirst { .. } => {
                 "`holdfast snapshots` lists them"
             }

@@ -40,6 +40,7 @@ mod testing;
 mod verify;
 mod versions;
 
+pub use backup::{SyntheticReport, SyntheticRequest};
 pub use container::{Cipher, Seal};
 #[cfg(feature = "openpgp")]
 pub use crypt::{CryptError, OpenPgp, OpenPgpSettings};

@@ -57,12 +57,14 @@ pub mod schedule;
 mod secrets;
 mod site;
 mod status;
+mod synthetic;
 pub mod text;
 pub mod trial;
 pub mod when;
 
 pub use actions::{ActionReport, Ending};
 pub use context::{Context, FoundDatabase};
+pub use engine_duplicity::SyntheticReport;
 pub use error::{Error, Result};
 pub use exchange::{Exchange, Exchanged};
 pub use fstree::pattern::parse_list;

@@ -140,6 +140,11 @@ pub enum Command {
         after_help = "Examples:\n  holdfast repair index -b nightly\n  holdfast repair snapshots -b nightly --dry-run"
     )]
     Repair(RepairArgs),
+    /// Make a full backup out of duplicity's increments, without reading what was saved
+    #[command(
+        after_help = "Examples:\n  holdfast synthetic-full -b nightly\n  holdfast synthetic-full -b nightly --dry-run   (reads and proves everything, writes nothing)"
+    )]
+    SyntheticFull(SyntheticFullArgs),
     /// Remove locks that dead processes have left
     #[command(after_help = "Examples:\n  holdfast unlock -b nightly\n  holdfast unlock --repo /mnt/disk/backup --all")]
     Unlock {
@@ -340,6 +345,15 @@ pub struct RepairArgs {
     #[arg(long)]
     pub forget: bool,
     /// Only say what would be done
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SyntheticFullArgs {
+    #[command(flatten)]
+    pub repository: RepoArgs,
+    /// Read and prove everything, and write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }

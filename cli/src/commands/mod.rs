@@ -19,6 +19,7 @@ mod restore;
 mod schedule;
 mod snapshots;
 mod status;
+mod synthetic;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -179,6 +180,7 @@ impl App {
             Command::Prune(args) => maintenance::prune(self, &args),
             Command::Check(args) => maintenance::check(self, &args),
             Command::Repair(args) => maintenance::repair(self, &args),
+            Command::SyntheticFull(args) => synthetic::run(self, &args),
             Command::Unlock { repository, all } => maintenance::unlock(self, &repository, all),
             Command::Key(command) => keys::run(self, command),
             Command::Init { repository } => maintenance::init(self, &repository),

@@ -158,7 +158,7 @@ impl<'a, 'c> Assembler<'a, 'c> {
     }
 
     fn finished(&self, path: &TreePath, change: Change, size: u64) {
-        let absolute: PathBuf = path.under(&self.context.settings.source);
+        let absolute: PathBuf = path.under(self.context.base);
         let counters = &self.context.counters;
         counters.finished(&absolute, EntryKind::File, change, size);
     }

@@ -145,17 +145,22 @@ pub fn compare(old: &Old, extras: &Extras, stat: &Stat, names: &Names, began: i6
     if !equal && !is_link {
         return Verdict::Differs;
     }
+    let same_size = stat.kind != EntryKind::File || extras.size == Some(stat.size);
     let Some(ctime) = extras.ctime else {
         let unknown = matches!(
             stat.kind,
             EntryKind::Symlink | EntryKind::CharDevice | EntryKind::BlockDevice
         );
-        return if unknown { Verdict::Suspect } else { Verdict::Same };
+        let other_size = extras.size.is_some() && !same_size;
+        return if unknown || other_size {
+            Verdict::Suspect
+        } else {
+            Verdict::Same
+        };
     };
     let mtime = extras.mtime.unwrap_or(header.mtime);
     let inode = extras.inode.map(|inode| inode.number);
     let untouched = mtime == stat.mtime && ctime == stat.ctime && inode == Some(stat.inode);
-    let same_size = stat.kind != EntryKind::File || extras.size == Some(stat.size);
     // What changed while the last backup ran may have been read before it changed.
     if equal && untouched && same_size && stat.ctime.seconds < began {
         Verdict::Same

@@ -3,9 +3,8 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::path::PathBuf;
 
-use engine_api::{BackupReport, BackupRequest, SnapshotId};
+use engine_api::{BackupReport, SnapshotId};
 
 use super::pipeline::Made;
 use super::plan::Plan;
@@ -20,25 +19,24 @@ use crate::format::{Container, FileKind, FileName, Manifest, SetId};
 /// Bytes that are compressed at once.
 const PIECE: usize = 1 << 20;
 
+/// Stores what ends the set; `paths` are those that were asked for.
 pub fn run(
     context: &Context<'_>,
     engine: &DuplicityEngine,
     archive: &Archive,
-    request: &BackupRequest,
     plan: &Plan,
     made: Made,
-    paths: Vec<PathBuf>,
+    paths: Vec<Vec<u8>>,
 ) -> Result<BackupReport> {
     let (signatures, files, count) = made.spools.finish()?;
     let mut manifest = made.journal.into_manifest();
     let mut report = context.counters.report();
     report.parent = plan.basis.as_ref().map(|basis| SnapshotId(basis.set.end().to_string()));
-    if request.dry_run {
+    if context.dry_run {
         return Ok(report);
     }
     if context.settings.extras {
-        let bytes = |path: PathBuf| path.into_os_string().into_encoded_bytes();
-        manifest.notes.paths = paths.into_iter().map(bytes).collect();
+        manifest.notes.paths = paths;
         manifest.notes.files = Some(report.files.total());
         manifest.notes.bytes = Some(report.bytes_processed);
     }

@@ -19,10 +19,11 @@ mod plan;
 mod segment;
 mod settle;
 mod spool;
+mod synthetic;
 mod volume;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -36,9 +37,11 @@ use crate::error::{Error, Result};
 use crate::format::{Container, FileName, SetId, SetTime, TreePath};
 use crate::settings::{BackupMode, Settings};
 use budget::Budget;
+use compare::Comparer;
 use counters::Counters;
-use plan::{Plan, Resume};
+use plan::{Basis, Plan, Resume};
 use segment::Mark;
+pub use synthetic::{SyntheticReport, SyntheticRequest};
 
 /// Bytes of content that wait in memory at the most.
 const WAITING: u64 = 24 << 20;
@@ -52,7 +55,9 @@ struct Context<'a> {
     temp: &'a Path,
     container: Container,
     set: SetId,
-    /// When the set before was begun.
+    /// The folder that paths are below.
+    base: &'a Path,
+    /// When the state before was begun to be saved.
     began: Option<SetTime>,
     force_read: bool,
     dry_run: bool,
@@ -84,13 +89,16 @@ impl Context<'_> {
         }
     }
 
-    /// Notes how a thread ended; the first failure is the one that counts.
+    /// Notes how a thread ended; the first failure that says more than that it was stopped is the one that counts.
     fn note<T>(&self, result: Result<T>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(error) => {
                 let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-                failure.get_or_insert(error);
+                // Threads that wait for one that failed learn of it before it can say why.
+                if matches!(*failure, None | Some(Error::Interrupted)) {
+                    *failure = Some(error);
+                }
                 self.has_failed.store(true, Ordering::Relaxed);
                 None
             }
@@ -183,7 +191,8 @@ fn execute(
     let settings = engine.settings();
     let walk = Walk::new(&request.selection, WalkOptions::default())?;
     plan::check_includes(&walk, settings)?;
-    let paths = walk.includes().to_vec();
+    let bytes = |path: &PathBuf| path.as_os_str().as_encoded_bytes().to_vec();
+    let paths = walk.includes().iter().map(bytes).collect();
     progress.event(Event::Phase {
         phase: Phase::BackingUp,
         total: None,
@@ -195,7 +204,8 @@ fn execute(
         temp: engine.temp(),
         container: engine.container(),
         set: plan.set,
-        began: plan.basis.as_ref().map(|basis| basis.set.end()),
+        base: &settings.source,
+        began: plan.basis.as_ref().map(Basis::began),
         force_read: request.force_read,
         dry_run: request.dry_run,
         damaged: &plan.damaged,
@@ -212,11 +222,14 @@ fn execute(
         let estimate = request
             .estimate
             .then(|| crate::estimate::Estimate::start(scope, &request.selection, progress));
-        let made = pipeline::run(&context, archive, plan, walk);
+        let made = plan.state(context.temp).and_then(|state| {
+            let compare = |pending, files| Comparer::new(&context, state, pending, files).run(walk);
+            pipeline::run(&context, archive, plan, compare)
+        });
         drop(estimate);
         made
     })?;
-    finish::run(&context, engine, archive, request, plan, made, paths)
+    finish::run(&context, engine, archive, plan, made, paths)
 }
 
 #[cfg(test)]

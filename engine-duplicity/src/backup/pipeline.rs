@@ -1,13 +1,12 @@
 //! The threads of a backup and the queues between them.
 
-use crossbeam_channel::{Receiver, bounded};
-use fstree::Walk;
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::Context;
 use super::assemble::{Assembler, ToPack};
-use super::compare::Comparer;
 use super::file::{self, FileTask};
 use super::journal::{Growing, Journal};
+use super::message::Pending;
 use super::plan::Plan;
 use super::segment::Packer;
 use super::spool::Spools;
@@ -15,7 +14,6 @@ use super::volume;
 use crate::archive::Archive;
 use crate::error::{Error, Result};
 use crate::format::Container;
-use crate::sigtar::State;
 
 /// Entries that wait for being put in order.
 const ENTRIES: usize = 1024;
@@ -26,13 +24,15 @@ pub struct Made {
     pub journal: Journal,
 }
 
-/// Runs them all to their ends.
-pub fn run(context: &Context<'_>, archive: &Archive, plan: &Plan, walk: Walk) -> Result<Made> {
+/// Runs them all to their ends. What goes into the set comes from `produce`, on this thread: in order to the one end, and
+/// files that are to be read to the other.
+pub fn run(
+    context: &Context<'_>,
+    archive: &Archive,
+    plan: &Plan,
+    produce: impl FnOnce(Sender<Pending>, Sender<FileTask>) -> Result<()>,
+) -> Result<Made> {
     let (journal, spools) = begin(context, archive, plan)?;
-    let state = match &plan.basis {
-        Some(basis) => State::of_files(&basis.signatures, context.temp)?,
-        None => State::new(Vec::new()),
-    };
     let threads = context.settings.threads.max(1);
     let (pending_in, pending) = bounded(ENTRIES);
     let (files_in, files) = bounded(ENTRIES);
@@ -52,7 +52,7 @@ pub fn run(context: &Context<'_>, archive: &Archive, plan: &Plan, walk: Walk) ->
         let assembled = scope.spawn(move || context.note(assembler.run(&pending)));
         scope.spawn(move || context.note(volume::fill(context, &in_order, &full_in, first)));
         let stored = scope.spawn(move || context.note(volume::store(context, &full, journal)));
-        context.note(Comparer::new(context, state, pending_in, files_in).run(walk));
+        context.note(produce(pending_in, files_in));
         (assembled.join().ok().flatten(), stored.join().ok().flatten())
     });
     match (context.take_failure(), spools, journal) {

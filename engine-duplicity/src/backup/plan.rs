@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::format::quote::hex;
 use crate::format::{FileKind, Manifest, Notes, SetId, SetTime, TreePath};
 use crate::settings::{BackupMode, Settings};
+use crate::sigtar::State;
 use crate::stored::StoredReader;
 
 /// What is going to be made.
@@ -42,6 +43,16 @@ pub struct Basis {
     pub set: SetId,
     /// The signature files of the whole chain on this machine, oldest first.
     pub signatures: Vec<PathBuf>,
+    /// What the last set's manifest says, where it can be read.
+    pub manifest: Option<Manifest>,
+}
+
+impl Basis {
+    /// When the state was begun to be saved: later changes may be in it or not.
+    pub fn began(&self) -> SetTime {
+        let noted = self.manifest.as_ref().and_then(|manifest| manifest.notes.state_of);
+        noted.unwrap_or_else(|| self.set.end())
+    }
 }
 
 /// A run that is gone on with.
@@ -72,7 +83,14 @@ pub fn make(
     let settings = engine.settings();
     let mut collection = engine.collection()?;
     let fingerprint = fingerprint(settings, request);
-    let resume = settle::run(engine, archive, &mut collection, &fingerprint, request, progress)?;
+    let resume = settle::run(
+        engine,
+        archive,
+        &mut collection,
+        &fingerprint,
+        request.dry_run,
+        progress,
+    )?;
     let damaged = crate::damage::of_chain(engine, archive, collection.latest());
     if let Some(noted) = resume {
         let set = noted.set;
@@ -84,7 +102,7 @@ pub fn make(
             let text = format!("{set}: goes on behind volume {}", noted.volumes.len());
             progress.event(Event::Notice(&text));
             return Ok(Plan {
-                manifest: head(engine, archive, request, basis.as_ref())?,
+                manifest: head(engine, request, basis.as_ref())?,
                 set,
                 basis,
                 damaged,
@@ -105,7 +123,7 @@ pub fn make(
         },
     };
     Ok(Plan {
-        manifest: head(engine, archive, request, basis.as_ref())?,
+        manifest: head(engine, request, basis.as_ref())?,
         set,
         damaged: if basis.is_some() { damaged } else { BTreeSet::new() },
         basis,
@@ -116,6 +134,14 @@ pub fn make(
 }
 
 impl Plan {
+    /// The state that it is compared with; an empty one for a full set.
+    pub fn state(&self, temp: &Path) -> Result<State<'static>> {
+        match &self.basis {
+            Some(basis) => State::of_files(&basis.signatures, temp),
+            None => Ok(State::new(Vec::new())),
+        }
+    }
+
     /// The place where the interrupted run was to be gone on with does not do: an earlier one is tried, before the file
     /// that it was cut in; if there is none, the whole run is thrown away.
     pub fn step_back(
@@ -198,11 +224,23 @@ fn basis(engine: &DuplicityEngine, archive: &Archive, collection: &Collection, c
         return Ok(None);
     }
     chain.sets.last().map_or(Ok(()), |last| prove_key(engine, last))?;
-    let path = |set: SetId| archive.path(FileKind::Signatures, set, false);
     Ok(chain.sets.last().map(|last| Basis {
         set: last.id,
-        signatures: chain.sets.iter().map(|set| path(set.id)).collect(),
+        signatures: signatures(archive, &chain.sets),
+        manifest: manifest(archive, last.id),
     }))
+}
+
+/// Where the archive folder has the signatures of these sets.
+pub fn signatures(archive: &Archive, sets: &[Set]) -> Vec<PathBuf> {
+    let path = |set: &Set| archive.path(FileKind::Signatures, set.id, false);
+    sets.iter().map(path).collect()
+}
+
+/// The set's manifest in the archive folder; `None` when it is not there or makes no sense.
+fn manifest(archive: &Archive, set: SetId) -> Option<Manifest> {
+    let text = std::fs::read(archive.path(FileKind::Manifest, set, false)).ok()?;
+    Manifest::parse(&text).ok()
 }
 
 /// Opens what the last set's run stored: a chain that begins with one passphrase and goes on with another could be
@@ -266,32 +304,21 @@ fn fingerprint(settings: &Settings, request: &BackupRequest) -> String {
 }
 
 /// The head of the new manifest.
-fn head(
-    engine: &DuplicityEngine,
-    archive: &Archive,
-    request: &BackupRequest,
-    basis: Option<&Basis>,
-) -> Result<Manifest> {
+fn head(engine: &DuplicityEngine, request: &BackupRequest, basis: Option<&Basis>) -> Result<Manifest> {
     let settings = engine.settings();
     let short = request.host.split('.').next().unwrap_or_default();
     let own = settings.source.as_os_str().as_encoded_bytes();
-    let before = match basis {
-        Some(basis) => {
-            let path = archive.path(FileKind::Manifest, basis.set, false);
-            std::fs::read(&path).ok().and_then(|text| Manifest::parse(&text).ok())
-        }
-        None => None,
-    };
-    let dir = match before.as_ref().and_then(|before| before.dir.clone()) {
+    let before = basis.and_then(|basis| basis.manifest.as_ref());
+    let dir = match before.and_then(|before| before.dir.clone()) {
         Some(dir) if is_same_folder(&dir, &settings.source) => dir,
         Some(dir) if !settings.allow_source_mismatch => {
             return Err(mismatch("folder", &dir, own));
         }
         _ => own.to_vec(),
     };
-    let host = before.and_then(|before| before.host);
+    let host = before.and_then(|before| before.host.as_ref());
     if let Some(host) = host.filter(|host| !settings.allow_source_mismatch && !is_host(host, &request.host)) {
-        return Err(mismatch("host", &host, request.host.as_bytes()));
+        return Err(mismatch("host", host, request.host.as_bytes()));
     }
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let notes = Notes {

@@ -1,6 +1,6 @@
 //! What an interrupted run left: gone on with, cleared away, or left to whoever it belongs to.
 
-use engine_api::{BackupRequest, Event, Key, Progress, StoreErrorKind, Timestamp};
+use engine_api::{Event, Key, Progress, StoreErrorKind, Timestamp};
 
 use super::journal::{self, Noted};
 use crate::archive::Archive;
@@ -19,13 +19,13 @@ pub fn run(
     archive: &Archive,
     collection: &mut Collection,
     fingerprint: &str,
-    request: &BackupRequest,
+    dry_run: bool,
     progress: &dyn Progress,
 ) -> Result<Option<Noted>> {
     let noted = journal::read(archive)?;
     let left = noted.as_ref().map(|noted| noted.set);
     let partial = partial_sets(archive)?;
-    if request.dry_run {
+    if dry_run {
         return Ok(None);
     }
     if let Some(noted) = noted
@@ -56,6 +56,14 @@ pub fn run(
     }
     others(engine, collection, None, progress)?;
     Ok(None)
+}
+
+/// The set that an interrupted backup on this machine, or one of duplicity's that shares the archive folder, may still go
+/// on with; runs that noted settings beginning with `but` do not count.
+pub fn unfinished(archive: &Archive, but: &str) -> Result<Option<SetId>> {
+    let noted = journal::read(archive)?.filter(|noted| !noted.volumes.is_empty() && !noted.settings.starts_with(but));
+    let partial = partial_sets(archive)?.into_iter().next();
+    Ok(noted.map(|noted| noted.set).or(partial))
 }
 
 /// The sets of which unfinished files lie in the archive folder.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::TreePath;
 use super::quote::{quote_to, unhex, unquote};
+use super::{SetTime, TreePath};
 
 mod read;
 #[cfg(test)]
@@ -98,6 +98,8 @@ pub struct Notes {
     pub files: Option<u64>,
     /// Bytes of those.
     pub bytes: Option<u64>,
+    /// Of a synthetic full set: the set whose state it holds, by the time at which that was begun.
+    pub state_of: Option<SetTime>,
 }
 
 impl Notes {
@@ -122,6 +124,9 @@ impl Notes {
         }
         if let Some(bytes) = self.bytes {
             line("Bytes", bytes.to_string().as_bytes());
+        }
+        if let Some(time) = self.state_of {
+            line("State-Of", time.to_string().as_bytes());
         }
     }
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use engine_api::{Body, Destination, Engine, ErrorKind, Key, PutMode, Space, StoreError};
+use engine_duplicity::DuplicityEngine;
 use engine_restic::{Password, ResticEngine};
 
 use self::engines::Opened;
@@ -144,6 +145,19 @@ impl Repository {
                 let engine = self.site.engine;
                 Err(Error::Usage(format!(
                     "a repository of the {engine} engine has no keys and locks of its own"
+                )))
+            }
+        }
+    }
+
+    /// The duplicity engine, for what only that has.
+    pub(crate) fn duplicity(&self) -> Result<&DuplicityEngine> {
+        match &self.engine {
+            Opened::Duplicity(engine) => Ok(engine),
+            Opened::Restic(_) | Opened::Rsync(_) => {
+                let engine = self.site.engine;
+                Err(Error::Usage(format!(
+                    "every snapshot of the {engine} engine stands alone: full backups are duplicity's"
                 )))
             }
         }

@@ -8,7 +8,7 @@ use engine_api::{
     BackupReport, BackupRequest, BlobStore, CheckReport, CheckRequest, Engine, Entry, ReadData, RestoreReport,
     RestoreRequest, Result, Selection, Silent, Snapshot, SnapshotFilter, SnapshotId, SnapshotRef, Timestamp,
 };
-use engine_duplicity::{BackupMode, DuplicityEngine, Settings};
+use engine_duplicity::{BackupMode, DuplicityEngine, Settings, SyntheticReport, SyntheticRequest};
 use tempfile::TempDir;
 
 use super::history::{Side, Step};
@@ -144,6 +144,16 @@ impl Holdfast {
             .unwrap_or_else(|error| panic!("backup: {}", error.chain()));
         assert!(report.problems.is_empty(), "{:?}", report.problems);
         report
+    }
+
+    /// Makes a full set of what is stored.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn synthetic_full(&self, source: &Path) -> SyntheticReport {
+        self.engine(source)
+            .synthetic_full(SyntheticRequest::default(), &Silent)
+            .unwrap_or_else(|error| panic!("synthetic full: {}", error.chain()))
     }
 
     /// Restores what `request` asks for, whatever comes of it.

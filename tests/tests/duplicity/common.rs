@@ -9,6 +9,7 @@ use std::process::Command;
 use engine_duplicity::Prefixes;
 use holdfast_tests::corpus::Random;
 use holdfast_tests::duplicity::history::History;
+use holdfast_tests::duplicity::real::Duplicity;
 use holdfast_tests::duplicity::tar;
 use holdfast_tests::duplicity::tree_g::set_time;
 
@@ -188,3 +189,29 @@ pub fn drive(history: &History, archive: &Path, mebibytes: u64, operation: &str,
     command.args([&mebibytes.to_string(), operation, argument]);
     command
 }
+
+/// Nothing is missing, left over or out of place.
+pub fn assert_content(real: &Duplicity) {
+    let status = real.status();
+    assert!(status.contains("No orphaned or incomplete"), "{status}");
+    assert!(status.contains("Found primary backup chain"), "{status}");
+    let cleanup = real.on_target("cleanup", &[] as &[&str]);
+    assert!(cleanup.contains("No extraneous files found"), "{cleanup}");
+}
+
+/// The number behind a word of duplicity's statistics.
+pub fn counted(printed: &str, word: &str) -> u64 {
+    let line = printed.lines().find(|line| line.starts_with(&format!("{word} ")));
+    let line = line.unwrap_or_else(|| panic!("no {word} in\n{printed}"));
+    line.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+/// What its statistics count of changes.
+pub const COUNTED: [&str; 6] = [
+    "NewFiles",
+    "DeletedFiles",
+    "ChangedFiles",
+    "ChangedFileSize",
+    "DeltaEntries",
+    "RawDeltaSize",
+];

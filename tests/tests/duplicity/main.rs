@@ -12,6 +12,7 @@ mod memory;
 mod random;
 mod reads;
 mod shared;
+mod synthetic;
 mod written;
 
 /// A file that nobody lists is a suite that nobody runs.

@@ -41,6 +41,7 @@ fn assert_within(history: &History, mebibytes: u64, start: i64) {
     peaks.push(("restore", peak(history, mebibytes, "restore", &target_text)));
     peaks.push(("list", peak(history, mebibytes, "list", "")));
     peaks.push(("check", peak(history, mebibytes, "check", "")));
+    peaks.push(("synthetic full", peak(history, mebibytes, "synthetic-full", "")));
     fs::remove_dir_all(target).unwrap();
     let over: Vec<_> = peaks.iter().filter(|(_, peak)| *peak > MOST).collect();
     assert!(over.is_empty(), "{over:?} KiB");

@@ -17,7 +17,7 @@ use holdfast_tests::duplicity::{DAY, FIRST, PASSPHRASE, tar};
 use holdfast_tests::need;
 use holdfast_tests::tree::{Compare, assert_same, picture};
 
-use crate::common::{each, prefixes, replace, set_files, volumes};
+use crate::common::{COUNTED, assert_content, counted, each, prefixes, replace, set_files, volumes};
 
 /// Full and two increments of tree G by Holdfast, with the settings changed as given.
 fn played(change: impl FnOnce(&mut engine_duplicity::Settings)) -> (History, Holdfast) {
@@ -25,15 +25,6 @@ fn played(change: impl FnOnce(&mut engine_duplicity::Settings)) -> (History, Hol
     let ours = Holdfast::new(&history.target).with(change);
     history.play(&[&ours]);
     (history, ours)
-}
-
-/// Nothing is missing, left over or out of place.
-fn assert_content(real: &Duplicity) {
-    let status = real.status();
-    assert!(status.contains("No orphaned or incomplete"), "{status}");
-    assert!(status.contains("Found primary backup chain"), "{status}");
-    let cleanup = real.on_target("cleanup", &[] as &[&str]);
-    assert!(cleanup.contains("No extraneous files found"), "{cleanup}");
 }
 
 #[test]
@@ -124,22 +115,6 @@ fn b4_the_status_is_content() {
         }
     }
 }
-
-/// The number behind a word of duplicity's statistics.
-fn counted(printed: &str, word: &str) -> u64 {
-    let line = printed.lines().find(|line| line.starts_with(&format!("{word} ")));
-    let line = line.unwrap_or_else(|| panic!("no {word} in\n{printed}"));
-    line.split(' ').nth(1).unwrap().parse().unwrap()
-}
-
-const COUNTED: [&str; 6] = [
-    "NewFiles",
-    "DeletedFiles",
-    "ChangedFiles",
-    "ChangedFileSize",
-    "DeltaEntries",
-    "RawDeltaSize",
-];
 
 fn blocks_of(program: &Program) -> BlockRule {
     if program.is_old() {

@@ -1,6 +1,6 @@
 //! Reading a manifest: keywords in either case, unknown lines passed over, of repeated blocks the last one.
 
-use super::{Manifest, PathEnd, TreePath, VolumeInfo, unhex, unquote};
+use super::{Manifest, PathEnd, SetTime, TreePath, VolumeInfo, unhex, unquote};
 
 /// A text that is no manifest: what is wrong with it.
 pub type Wrong = String;
@@ -99,6 +99,7 @@ impl Parser {
             "holdfast-path" => notes.paths.push(unquote(rest)),
             "holdfast-files" => notes.files = text().parse().ok(),
             "holdfast-bytes" => notes.bytes = text().parse().ok(),
+            "holdfast-state-of" => notes.state_of = SetTime::parse(&unquote(rest)),
             _ => {}
         }
     }

@@ -197,7 +197,8 @@ pub fn point_latest(store: &dyn FileStore, name: &[u8]) -> Result<()> {
 }
 
 /// The name of a snapshot that begins at `time`: that moment, or the next that is free. When the clock was set back by
-/// no more than two hours it follows the newest, so that the order of the names stays that of the snapshots.
+/// no more than two hours, or shows an hour for the second time in autumn, it follows the newest, so that the order of the
+/// names stays that of the snapshots.
 pub fn free_name(engine: &RsyncEngine, store: &dyn FileStore, time: Timestamp) -> Result<String> {
     const SET_BACK: i64 = 2 * 3600;
     let names = snapshots::dated(store, engine.zone())?;
@@ -205,7 +206,7 @@ pub fn free_name(engine: &RsyncEngine, store: &dyn FileStore, time: Timestamp) -
     let mut time = time;
     let mut name = crate::name::name(time, engine.zone()).ok_or_else(wrong)?;
     let newest = names.last();
-    let follows = newest.is_some_and(|(newest, _)| (0..SET_BACK).contains(&(newest.seconds - time.seconds + 1)));
+    let follows = newest.is_some_and(|(newest, _)| (newest.seconds - time.seconds).abs() < SET_BACK);
     let mut tries = 0;
     while names.iter().any(|(_, taken)| *taken == name)
         || (follows && newest.is_some_and(|(_, newest)| *newest >= name))

@@ -34,8 +34,9 @@ fn one_at_a_time() {
     Lock::take(&engine, &Silent).unwrap();
 }
 
+/// The script wrote the number of a process of one machine to a place that others use, too.
 #[test]
-fn a_lock_of_the_dead_is_taken() {
+fn d36_a_lock_of_the_dead_is_taken() {
     // No process has this number: it is above the kernel's limit.
     let dead = |holder: &mut Holder| holder.pid = 1 << 30;
     let old = |holder: &mut Holder| {
@@ -53,7 +54,7 @@ fn a_lock_of_the_dead_is_taken() {
 }
 
 #[test]
-fn a_lock_of_the_living_is_not() {
+fn d36_a_lock_of_the_living_is_not() {
     let elsewhere = |holder: &mut Holder| {
         holder.boot = "another".to_owned();
         holder.host = "elsewhere".to_owned();

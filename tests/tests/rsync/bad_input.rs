@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use engine_api::{Engine, ErrorKind, Event, Progress, StoreErrorKind, Timestamp};
+use engine_api::{Engine, ErrorKind, Event, Progress, Silent, StoreErrorKind, Timestamp};
 use engine_rsync::RsyncEngine;
 use holdfast_tests::corpus::{self, Random};
 use holdfast_tests::need;
@@ -228,6 +228,62 @@ fn a_clock_that_is_far_off() {
     bench.assert_sealed(&seals, "clocks");
     assert!(bench.names().contains(&first.0));
     bench.open().check();
+}
+
+/// In autumn an hour comes twice, and names are in the time on the wall: their order stays that of the snapshots, none is
+/// overwritten, and what goes by age goes by true times.
+#[test]
+fn d38_the_hour_that_comes_twice() {
+    let Ok(zone) = jiff::tz::TimeZone::get("Europe/Rome") else {
+        holdfast_tests::skip::note("d38_the_hour_that_comes_twice", "there are no time zones here");
+        return;
+    };
+    let bench = Bench::with_plain_tree(1);
+    let settings = engine_rsync::Settings { zone, ..settings(None) };
+    let place = Place {
+        engine: RsyncEngine::open(local(&bench.destination), settings),
+    };
+    // From 2:30 of summer time to 4:00 of winter time.
+    let moments = [
+        "2023-10-29T00:30:00Z",
+        "2023-10-29T00:45:00Z",
+        "2023-10-29T01:10:00Z",
+        "2023-10-29T01:30:00Z",
+        "2023-10-29T03:00:00Z",
+    ];
+    let moments = moments.map(|text| Timestamp::from_jiff(text.parse().unwrap()));
+    let names: Vec<String> = moments
+        .iter()
+        .map(|time| {
+            corpus::edit_plain_tree(&bench.tree, 1, 4);
+            place.backup(&bench.tree, *time).snapshot.unwrap().0
+        })
+        .collect();
+    assert!(names.is_sorted(), "{names:?}");
+    assert_eq!(
+        (names[0].as_str(), names[4].as_str()),
+        ("2023-10-29-023000", "2023-10-29-040000")
+    );
+    let snapshots = place.snapshots();
+    let listed: Vec<_> = snapshots.iter().map(|snapshot| snapshot.id.0.clone()).collect();
+    assert_eq!(listed, names);
+    let times: Vec<_> = snapshots.iter().map(|snapshot| snapshot.time).collect();
+    assert_eq!(times, moments, "each tells when it was made");
+    place.check();
+    // Two hours seen from the newest, of 3:00 UTC; by their names all but that one would be older.
+    let request = engine_api::ForgetRequest {
+        filter: engine_api::SnapshotFilter::default(),
+        group_by: engine_api::retention::GroupBy::default(),
+        keep: engine_api::retention::Keep {
+            within: Some(engine_api::Age::parse("2h").unwrap()),
+            ..engine_api::retention::Keep::default()
+        },
+        ids: Vec::new(),
+        dry_run: false,
+    };
+    let report = place.engine.forget(&request, &Silent).unwrap();
+    let gone: Vec<_> = report.removed.iter().map(|snapshot| snapshot.id.0.clone()).collect();
+    assert_eq!(gone, names[..2]);
 }
 
 /// A snapshot that somebody changed: the next backup is right all the same.

@@ -3,6 +3,7 @@
 //! Thin by design: parse, call `jobs`, print.
 
 mod args;
+mod charset;
 mod commands;
 mod exit;
 mod json;

@@ -7,6 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jobs::text;
 use serde::Serialize;
 
+use crate::charset::Charset;
+
 /// How much is said.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Verbosity {
@@ -24,6 +26,8 @@ pub struct Output {
     content: bool,
     pub verbosity: Verbosity,
     pub terminal: bool,
+    /// The characters of standard output and standard error, where they are terminals.
+    charsets: [Charset; 2],
     state: Mutex<State>,
 }
 
@@ -38,12 +42,19 @@ struct State {
 impl Output {
     pub fn new(program: &str, json: bool, content: bool, verbosity: Verbosity) -> Self {
         let stdout = io::stdout();
+        let charset = |terminal: bool| match terminal {
+            true => Charset::of_environment(),
+            // A pipe or a file gets every byte as it is.
+            false => Charset::Utf8,
+        };
+        let charsets = [charset(stdout.is_terminal()), charset(io::stderr().is_terminal())];
         Self {
             program: program.to_owned(),
             json,
             content,
             verbosity,
             terminal: stdout.is_terminal(),
+            charsets,
             state: Mutex::new(State {
                 stdout: BufWriter::with_capacity(1 << 16, stdout),
                 failed: None,
@@ -83,7 +94,7 @@ impl Output {
 
     /// Bytes as they are.
     pub fn raw(&self, bytes: &[u8]) -> ControlFlow<()> {
-        self.write(&[bytes], false)
+        self.write_as(Charset::Utf8, &[bytes], false)
     }
 
     /// A JSON line of a listing, when JSON is wanted.
@@ -101,7 +112,7 @@ impl Output {
             return ControlFlow::Continue(());
         }
         let line = serde_json::to_vec(value).unwrap_or_default();
-        self.write(&[&line, b"\n"], flush)
+        self.write_as(Charset::Utf8, &[&line, b"\n"], flush)
     }
 
     /// The last JSON line of a command that failed.
@@ -146,7 +157,8 @@ impl Output {
         }
         state.bar = line.is_some();
         let text = format!("\r\x1b[K{}", line.unwrap_or_default());
-        let _ = io::stderr().write_all(text.as_bytes());
+        let [_, shown] = self.charsets;
+        let _ = io::stderr().write_all(&shown.shown(text.as_bytes()));
     }
 
     /// Writes out what is buffered; says what went wrong with any of it.
@@ -160,6 +172,11 @@ impl Output {
     }
 
     fn write(&self, parts: &[&[u8]], flush: bool) -> ControlFlow<()> {
+        let [shown, _] = self.charsets;
+        self.write_as(shown, parts, flush)
+    }
+
+    fn write_as(&self, shown: Charset, parts: &[&[u8]], flush: bool) -> ControlFlow<()> {
         let mut state = self.state();
         if state.failed.is_some() {
             return ControlFlow::Break(());
@@ -170,7 +187,7 @@ impl Output {
         }
         let mut write = || -> io::Result<()> {
             for part in parts {
-                state.stdout.write_all(part)?;
+                state.stdout.write_all(&shown.shown(part))?;
             }
             if flush { state.stdout.flush() } else { Ok(()) }
         };
@@ -189,7 +206,8 @@ impl Output {
         let mut text = if state.bar { b"\r\x1b[K".to_vec() } else { Vec::new() };
         state.bar = false;
         parts.iter().for_each(|part| text.extend(*part));
-        let _ = io::stderr().write_all(&text);
+        let [_, shown] = self.charsets;
+        let _ = io::stderr().write_all(&shown.shown(&text));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -7,6 +7,7 @@ use engine_api::{ErrorKind, Failure};
 
 use crate::esmith::Misfit;
 use crate::record::RecordError;
+use crate::text;
 
 /// The result of what this crate does without an engine.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -146,6 +147,18 @@ pub enum Error {
     /// The work before a backup was interrupted.
     #[error("interrupted while waiting")]
     Interrupted,
+    /// The check after a run has found damage.
+    #[error("the repository in {location} is damaged: the check found {}, the first: {first}", text::count(*errors, "error"))]
+    Damaged {
+        /// The repository.
+        location: String,
+        /// What `-b` or `--repo` to give to look at it.
+        selector: String,
+        /// How many errors.
+        errors: u64,
+        /// One of them.
+        first: String,
+    },
     /// The program has a bug.
     #[error("the run broke off: {reason}")]
     Broken {
@@ -224,6 +237,16 @@ pub enum Error {
     /// A restore beside the originals without saying of what, or of the topmost folder.
     #[error("nothing was named that could have another name")]
     NothingBeside,
+    /// No room for what would be restored beside what is there.
+    #[error("what is to be restored takes {}, and {} are free in {}", text::size(*needed), text::size(*free), folder.display())]
+    NoRoom {
+        /// Where it would be put.
+        folder: PathBuf,
+        /// How many bytes it takes.
+        needed: u64,
+        /// How many there are.
+        free: u64,
+    },
     /// A way to the target over a symbolic link that another user can change.
     #[error("{} is a symbolic link of another user", link.display())]
     ForeignLink {
@@ -276,12 +299,15 @@ fn describe(misfit: &Misfit) -> String {
 impl Failure for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Io { .. } | Self::Unfit { .. } | Self::Json { .. } | Self::Broken { .. } => ErrorKind::Failed,
+            Self::Io { .. } | Self::Unfit { .. } | Self::Json { .. } | Self::Broken { .. } | Self::NoRoom { .. } => {
+                ErrorKind::Failed
+            }
             Self::Running { .. } | Self::DestinationBusy { .. } | Self::EventBusy { .. } => ErrorKind::Locked,
             Self::Interrupted => ErrorKind::Interrupted,
             Self::NoRepository { .. } | Self::RepositoryGone { .. } => ErrorKind::NoRepository,
             Self::ForeignRepository { .. } => ErrorKind::WrongPassword,
             Self::Stopped => ErrorKind::Interrupted,
+            Self::Damaged { .. } => ErrorKind::Damaged,
             _ => ErrorKind::Usage,
         }
     }
@@ -313,6 +339,10 @@ impl Failure for Error {
                 "wait until it has ended, or let this backup wait longer (property LockWait); its lock is {}",
                 lock.display()
             ),
+            Self::Damaged { selector, .. } => format!(
+                "keep a copy of the repository; `holdfast check {selector}` names all that is wrong, and \
+                 `holdfast repair --help` says what can be mended"
+            ),
             Self::Broken { .. } => "this is an error of the program: please report it with the log".to_owned(),
             Self::NoPassword { .. } => {
                 "name the file that holds it with --password-file, or put the password there".to_owned()
@@ -332,6 +362,9 @@ impl Failure for Error {
             ),
             Self::TooEarly { oldest, .. } => format!("the oldest is of {}", oldest.as_ref()?),
             Self::NoPaths => "name the files and folders to restore, or say --all".to_owned(),
+            Self::NoRoom { .. } => {
+                "free some room, or restore under a folder of another filesystem with --target".to_owned()
+            }
             Self::NothingBeside => "name the files and folders to restore".to_owned(),
             Self::ForeignLink { .. } => "restore under a folder of your own with --target".to_owned(),
             Self::InNoSnapshot { .. } => {

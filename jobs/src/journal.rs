@@ -16,7 +16,7 @@ use crate::layout::Layout;
 use crate::name::JobName;
 
 pub(crate) use made::moment;
-pub use past::{Failing, Moment, Part, PastProblem, PastProblems, PastRun, PastSpace, Tally, Told, Way};
+pub use past::{Failing, Moment, Part, PastCheck, PastProblem, PastProblems, PastRun, PastSpace, Tally, Told, Way};
 
 /// A journal longer than this is put aside and a new one begun; one is kept, so that two are the bound.
 const LONGEST: u64 = 4 << 20;
@@ -34,6 +34,9 @@ pub struct JobState {
     pub last_snapshot: Option<Moment>,
     /// How many runs since the last good one were none.
     pub failures: u64,
+    /// The last check of the repository.
+    #[serde(default)]
+    pub last_check: Option<PastCheck>,
 }
 
 impl JobState {
@@ -52,6 +55,10 @@ impl JobState {
             } else {
                 before.map_or(0, |before| before.failures) + 1
             },
+            last_check: run
+                .check
+                .clone()
+                .or_else(|| before.and_then(|before| before.last_check.clone())),
             backup: run.backup.clone(),
             last: run,
         }
@@ -103,6 +110,19 @@ pub(crate) fn write_state(context: &Context, name: &JobName, run: &PastRun) -> R
     let path = context.layout.state(name);
     atomic::replace(&path, 0o644, &line(&state))?;
     Ok(state)
+}
+
+/// Keeps what a check by hand has found, of a job that has run here.
+pub(crate) fn note_check(context: &Context, name: &JobName, check: &PastCheck) -> Result<()> {
+    if state(context, name)?.is_none() {
+        return Ok(());
+    }
+    let _held = hold(&context.layout, name)?;
+    let Some(mut state) = state(context, name)? else {
+        return Ok(());
+    };
+    state.last_check = Some(check.clone());
+    atomic::replace(&context.layout.state(name), 0o644, &line(&state))
 }
 
 /// Adds `run` to the job's journal.

@@ -199,6 +199,13 @@ impl Layout {
         nethserver.then(|| self.duplicity_cache.with_file_name("backup-config.tar.xz"))
     }
 
+    /// The folder with what packages want to stand in the databases, where this kind of machine has one.
+    #[must_use]
+    pub fn fragments(&self) -> Option<PathBuf> {
+        let nethserver = self.convention == Convention::NethServer;
+        nethserver.then(|| self.events.with_file_name("db"))
+    }
+
     /// The private key of a job for its SSH server.
     #[must_use]
     pub fn ssh_key(&self, name: &JobName) -> PathBuf {

@@ -75,12 +75,13 @@ pub use name::JobName;
 pub use open::Repository;
 pub use quick::{QuickBackup, QuickReport};
 pub use record::{
-    Certificate, Conduct, EngineName, IoPriority, Job, Mail, MailAddress, Mailer, Notification, Pair, Place, PlaceKind,
-    Priority, Prune, RecordError, Retention, Security, Sets, Smtp, Strategy, Timetable, Url, When,
+    Certificate, CheckData, CheckWhen, Checking, Conduct, EngineName, IoPriority, Job, Mail, MailAddress, Mailer,
+    Notification, Pair, Place, PlaceKind, Priority, Prune, RecordError, Retention, Security, Sets, Smtp, Strategy,
+    Timetable, Url, When,
 };
 pub use restore::{Placed, Restore, Restored, WholeReport, WholeStep, restore_data};
 pub use run::steps::new_repository as new_repository_lines;
-pub use run::{DiskUsage, Plan, RunOptions, RunReport, Step, Watcher, Work, unattended};
+pub use run::{Checked, DiskUsage, Plan, RunOptions, RunReport, Step, Watcher, Work, unattended};
 pub use secrets::Secret;
 pub use site::{Access, Compression, Site, Which};
 pub use status::Status;

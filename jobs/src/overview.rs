@@ -13,6 +13,7 @@ use crate::journal::{self, JobState, PastRun, PastSpace};
 use crate::lock;
 use crate::name::JobName;
 use crate::record::Job;
+use crate::schedule::state::{self, BrokenOff};
 use crate::status::Status;
 use crate::text;
 use crate::when::cron::Schedule;
@@ -81,6 +82,8 @@ pub struct JobOverview {
     pub reasons: Vec<String>,
     /// Whether it is running now.
     pub running: bool,
+    /// Since when the last run would be going on, if it had not broken off.
+    pub broken_off: Option<Timestamp>,
     /// Its last run and what was before.
     pub state: Option<JobState>,
     /// When it is due next.
@@ -127,6 +130,7 @@ fn of_record(context: &Context, key: &str, record: &Record, now: Timestamp) -> R
         verdict: Verdict::Broken,
         reasons: Vec::new(),
         running: false,
+        broken_off: None,
         state: None,
         next: None,
         overdue: None,
@@ -157,7 +161,14 @@ fn of_record(context: &Context, key: &str, record: &Record, now: Timestamp) -> R
 
 impl JobOverview {
     fn look_at_runs(&mut self, context: &Context, name: &JobName) -> Result<()> {
+        let broken = state::broken_off(context, name)?;
         self.running = lock::is_running(context, name);
+        // A run that has ended between the two questions is none that broke off.
+        let is_same =
+            |broken: &BrokenOff| state::broken_off(context, name).is_ok_and(|now| now.as_ref() == Some(broken));
+        self.broken_off = broken
+            .filter(|broken| !self.running && is_same(broken))
+            .map(|broken| broken.began);
         self.state = journal::state(context, name)?;
         let last = self.state.as_ref().map(|state| &state.last);
         self.size = last.and_then(|run| run.bytes_processed);
@@ -200,11 +211,31 @@ impl JobOverview {
             Some(_) => Verdict::Failed,
         };
         let late = self.overdue.map_or(Verdict::Disabled, |_| Verdict::Overdue);
-        self.verdict = result.max(late);
+        let broken = self.broken_off.map_or(Verdict::Disabled, |_| Verdict::Failed);
+        self.verdict = result.max(late).max(broken);
+        let is_known = last.is_some_and(|run| run.broken_off);
+        if let Some(began) = self.broken_off.filter(|_| !is_known) {
+            let began = began.to_zoned(context.zone.clone());
+            let began = began.strftime("%F %T");
+            self.reasons
+                .push(format!("the run that began at {began} did not come to its end"));
+        }
         if let Some(due) = self.overdue {
             let due = due.to_zoned(context.zone.clone());
             self.reasons
                 .push(format!("a run was due at {} and has not begun", due.strftime("%F %T")));
+        }
+        let checked = self.state.as_ref().and_then(|state| state.last_check.as_ref());
+        if let Some(damage) = checked.filter(|checked| checked.errors > 0) {
+            self.verdict = self.verdict.max(Verdict::Failed);
+            // The run that has found it says so itself.
+            if last.is_none_or(|run| run.check.is_none()) {
+                let (day, errors) = (local_day(context, &damage.time), text::count(damage.errors, "error"));
+                self.reasons
+                    .push(format!("the check of {day} found {errors} in the repository"));
+                self.reasons
+                    .push(format!("`holdfast check -b {}` names them", self.name));
+            }
         }
         let Some(run) = last.filter(|run| !run.is_good()) else {
             return;
@@ -222,6 +253,14 @@ impl JobOverview {
             .extend(failed.map(|part| format!("{} {} failed", part.kind, part.name)));
         self.reasons
             .extend(run.log.as_ref().map(|log| format!("its log is {log}")));
+    }
+}
+
+/// The day of a moment of the journal in the machine's own time.
+fn local_day(context: &Context, moment: &str) -> String {
+    match moment.parse::<Timestamp>() {
+        Ok(moment) => moment.to_zoned(context.zone.clone()).strftime("%F").to_string(),
+        Err(_) => moment.to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A state in time as users name it: a snapshot, an age, a date, seconds since 1970.
 
-use engine_api::{Age, Engine, Progress, Snapshot, SnapshotFilter, SnapshotRef, Timestamp};
-use jiff::civil::{Date, DateTime};
+use engine_api::{Engine, Progress, Snapshot, SnapshotFilter, SnapshotRef, Timestamp};
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use crate::context::Context;
@@ -15,7 +15,7 @@ mod duplicity;
 ///
 /// A text of eight or more hexadecimal digits is a snapshot's id if one begins so, whichever machine or job made it.
 /// Otherwise it is a moment, and the newest snapshot of that moment or before is meant; a day means its end. What is no
-/// moment is an id again. Of a backup in duplicity's format a moment is read as duplicity reads it, if it does.
+/// moment is an id again. All this is the same whichever engine made the snapshots.
 ///
 /// # Errors
 /// When nothing fits.
@@ -44,11 +44,7 @@ pub fn find(
         return Ok(whole);
     }
     let now = Timestamp::now();
-    let own = match engine.describe().name {
-        "duplicity" => duplicity::moment(text, now, &context.zone),
-        _ => None,
-    };
-    match own.or_else(|| moment(text, now, &context.zone)) {
+    match moment(text, now, &context.zone) {
         Some(moment) => at(engine, context, filter, moment, progress),
         None if hexadecimal => engine.resolve(&id, &any),
         None => Err(Error::When { text: text.to_owned() }.into()),
@@ -89,12 +85,20 @@ fn at(
 
 /// The moment that `text` means.
 fn moment(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
-    if let Ok(age) = Age::parse(text) {
-        return Some(age.before(now, zone));
-    }
-    if text.len() >= 9 && text.chars().all(|c| c.is_ascii_digit()) {
-        let seconds = text.parse().ok()?;
+    if text.chars().all(|c| c.is_ascii_digit()) {
+        // Fewer digits are the beginning of an id.
+        let seconds = text.parse().ok().filter(|_| text.len() >= 9)?;
         return Some(Timestamp { seconds, nanos: 0 });
+    }
+    if let Some(day) = duplicity::date_alone(text) {
+        // Who names a day means what was saved on it; the midnight before is not what anybody looks for.
+        let end = day.at(23, 59, 59, 999_999_999).to_zoned(zone.clone()).ok()?;
+        return Some(Timestamp::from_jiff(end.timestamp()));
+    }
+    // What its users have always typed means what it has always meant, whatever made the snapshots.
+    let known = duplicity::moment(text, now, zone).or_else(|| duplicity::moment(&units(text), now, zone));
+    if known.is_some() {
+        return known;
     }
     if let Ok(moment) = text.parse::<jiff::Timestamp>() {
         return Some(Timestamp::from_jiff(moment));
@@ -105,11 +109,18 @@ fn moment(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     })
 }
 
-/// A date and time without a zone; a day alone means its last moment.
+/// The units of an age in the case that they are known by; only of `m` (minutes) and `M` (months) are there two.
+fn units(text: &str) -> String {
+    let unit = |c: char| match c {
+        'd' | 'w' | 'y' => c.to_ascii_uppercase(),
+        'H' | 'S' => c.to_ascii_lowercase(),
+        _ => c,
+    };
+    text.chars().map(unit).collect()
+}
+
+/// A date and time without a zone.
 fn civil(text: &str) -> Option<DateTime> {
-    if text.len() == "2021-03-05".len() {
-        return Some(text.parse::<Date>().ok()?.at(23, 59, 59, 999_999_999));
-    }
     // The names of rsync's snapshot folders.
     let folder = DateTime::strptime("%Y-%m-%d-%H%M%S", text);
     folder.or_else(|_| text.parse::<DateTime>()).ok()

@@ -97,6 +97,12 @@ pub struct JobOptions {
     /// When to remove data that no snapshot needs: always, or a weekday from 0 (Sunday) to 6
     #[arg(long, value_name = "DAY")]
     pub prune: Option<String>,
+    /// When to check the repository after a run: always, never, or once a week from a weekday on (0 is Sunday)
+    #[arg(long, value_name = "DAY")]
+    pub check: Option<String>,
+    /// How much stored data a check reads: none, all, or 1/10 for another tenth each time
+    #[arg(long, value_name = "SHARE")]
+    pub check_data: Option<String>,
     /// When to send a mail: always, error or never
     #[arg(long, value_name = "WHEN")]
     pub notify: Option<String>,

@@ -1,6 +1,6 @@
 //! Prune, check, repair, unlock, init.
 
-use engine_api::{CheckReport, CheckRequest, PruneReport, PruneRequest, ReadData, RepairRequest, Severity};
+use engine_api::{CheckReport, PruneReport, PruneRequest, ReadData, RepairRequest, Severity};
 use jobs::{EngineName, Repository, Status, text};
 use serde::Serialize;
 
@@ -90,7 +90,7 @@ pub fn check(app: &App, args: &CheckArgs) -> Outcome {
         None if args.read_data => ReadData::All,
         None => ReadData::Nothing,
     };
-    let report = repository.engine().check(&CheckRequest { read }, &listener)?;
+    let report = repository.check(&app.context, read, &listener)?;
     drop(listener);
     for finding in &report.findings {
         if app.output.is_json() {

@@ -48,7 +48,8 @@ fn overdue(app: &App) -> Outcome {
         app.output.line("No run is missing of which nobody was told");
     }
     for (name, told) in &all {
-        app.output.line(&format!("Backup {name} has missed a run"));
+        app.output
+            .line(&format!("A run of backup {name} is missing, or broke off"));
         show(app, name, told);
     }
     let told: Vec<Told> = all.into_iter().flat_map(|(_, told)| told).collect();

@@ -24,6 +24,7 @@ struct PlannedLine<'a> {
     name: &'a str,
     schedule: &'a str,
     next: Option<String>,
+    check: Option<&'a str>,
     began: Option<String>,
     ended: Option<String>,
     running: bool,
@@ -75,7 +76,28 @@ fn row(job: &Planned) -> String {
         Some(missed) => format!(", missed since {}", missed.strftime("%F %H:%M")),
         None => String::new(),
     };
-    format!("{:<16} {:<16} {when}{state}", job.key, job.text)
+    let check = checked(&job.check).filter(|_| job.problem.is_none());
+    let check = check.map(|check| format!(", {check}")).unwrap_or_default();
+    format!("{:<16} {:<16} {when}{check}{state}", job.key, job.text)
+}
+
+/// When its repository is checked, in words; what is no such property says `holdfast job check`.
+fn checked(check: &str) -> Option<String> {
+    const DAYS: [&str; 8] = [
+        "Sunday",
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+    ];
+    if check == "always" {
+        return Some("checked after each run".to_owned());
+    }
+    let day = check.parse::<usize>().ok().and_then(|day| DAYS.get(day))?;
+    Some(format!("checked each {day}"))
 }
 
 fn line(job: &Planned) -> PlannedLine<'_> {
@@ -89,6 +111,7 @@ fn line(job: &Planned) -> PlannedLine<'_> {
         name: &job.key,
         schedule: &job.text,
         next: moment(&job.next),
+        check: Some(job.check.as_str()).filter(|check| !check.is_empty()),
         began: second(job.last.began),
         ended: second(job.last.ended),
         running: job.running,

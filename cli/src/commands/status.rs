@@ -24,6 +24,7 @@ struct StatusLine<'a> {
     last_good: Option<&'a journal::Moment>,
     last_snapshot: Option<&'a journal::Moment>,
     failures: u64,
+    last_check: Option<&'a journal::PastCheck>,
     next: Option<String>,
     overdue_since: Option<String>,
     bytes: Option<u64>,
@@ -115,6 +116,7 @@ fn line(job: &JobOverview) -> StatusLine<'_> {
         last_good: state.and_then(|state| state.last_good.as_ref()),
         last_snapshot: state.and_then(|state| state.last_snapshot.as_ref()),
         failures: state.map_or(0, |state| state.failures),
+        last_check: state.and_then(|state| state.last_check.as_ref()),
         next: job.next.map(|next| next.to_string()),
         overdue_since: job.overdue.map(|due| due.to_string()),
         bytes: job.size,
@@ -122,11 +124,20 @@ fn line(job: &JobOverview) -> StatusLine<'_> {
     }
 }
 
-const HEADS: [&str; 7] = ["BACKUP", "STATUS", "LAST RUN", "LAST GOOD", "NEXT RUN", "SIZE", "FREE"];
+const HEADS: [&str; 8] = [
+    "BACKUP",
+    "STATUS",
+    "LAST RUN",
+    "LAST GOOD",
+    "NEXT RUN",
+    "CHECKED",
+    "SIZE",
+    "FREE",
+];
 
 /// Columns as wide as what stands in them, and below each backup that is not well, why.
 fn table(app: &App, jobs: &[JobOverview], now: Timestamp) {
-    let rows: Vec<[String; 7]> = jobs.iter().map(|job| cells(app, job, now)).collect();
+    let rows: Vec<[String; 8]> = jobs.iter().map(|job| cells(app, job, now)).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or_default();
@@ -145,7 +156,7 @@ fn table(app: &App, jobs: &[JobOverview], now: Timestamp) {
     }
 }
 
-fn joined(app: &App, row: &[String; 7], widths: &[usize], colour: Option<&str>) -> String {
+fn joined(app: &App, row: &[String; 8], widths: &[usize], colour: Option<&str>) -> String {
     let mut line = String::new();
     for (index, (cell, width)) in row.iter().zip(widths).enumerate() {
         let padded = format!("{cell:<width$}");
@@ -158,10 +169,11 @@ fn joined(app: &App, row: &[String; 7], widths: &[usize], colour: Option<&str>) 
     line.trim_end().to_owned()
 }
 
-fn cells(app: &App, job: &JobOverview, now: Timestamp) -> [String; 7] {
+fn cells(app: &App, job: &JobOverview, now: Timestamp) -> [String; 8] {
     let state = job.state.as_ref();
     let last = state.map_or("-".to_owned(), |state| moment(app, &state.last.started, "%F %H:%M"));
     let good = state.and_then(|state| state.last_good.as_ref());
+    let checked = state.and_then(|state| state.last_check.as_ref());
     let zoned = |moment: Timestamp| {
         moment
             .to_zoned(app.context.zone.clone())
@@ -187,6 +199,7 @@ fn cells(app: &App, job: &JobOverview, now: Timestamp) -> [String; 7] {
         last,
         good.map_or("-".to_owned(), |good| age(&good.started, now)),
         job.next.map_or("-".to_owned(), zoned),
+        checked.map_or("-".to_owned(), |check| age(&check.time, now)),
         job.size.map_or("-".to_owned(), text::size),
         free,
     ]

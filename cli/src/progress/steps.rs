@@ -35,6 +35,11 @@ enum StepLine<'a> {
         kept: usize,
     },
     Pruned(&'a PruneReport),
+    Checked {
+        snapshots: u64,
+        bytes_read: u64,
+        errors: u64,
+    },
     Usage {
         total: u64,
         used: u64,
@@ -156,6 +161,11 @@ pub(super) fn tell(output: &Output, step: &Step<'_>) {
             kept: report.kept.len(),
         }),
         Step::Pruned { report } => output.event(&StepLine::Pruned(report)),
+        Step::Checked { checked } => output.event(&StepLine::Checked {
+            snapshots: checked.report.snapshots,
+            bytes_read: checked.report.bytes_read,
+            errors: checked.report.errors,
+        }),
         Step::Usage { usage } => output.event(&StepLine::Usage {
             total: usage.0.total,
             used: usage.0.used,

@@ -227,3 +227,223 @@ fn d84_to_look_at_a_backup_makes_no_password_and_shows_none() {
     }
     assert!(!machine.path("root/var/lib/nethserver/secrets").exists());
 }
+
+/// A program in place of sendmail, for all backups.
+fn sendmail(machine: &Machine) {
+    use std::os::unix::fs::PermissionsExt;
+
+    machine.write("sendmail", &format!("#!/bin/sh\ncat >> {}\n", machine.text("mails")));
+    fs::set_permissions(machine.path("sendmail"), fs::Permissions::from_mode(0o755)).unwrap();
+    let sendmail = machine.text("sendmail");
+    machine.good(&["config", "set", "backup-data", "configuration", "Sendmail", &sendmail]);
+    machine.good(&["db", "backups", "setprop", "b1", "Notify", "error"]);
+}
+
+/// The largest file below, which holds data.
+fn largest(folder: &Path) -> PathBuf {
+    let files = crate::machine::tree(folder);
+    let is_data = |path: &Path| !path.components().any(|part| part.as_os_str() == ".holdfast");
+    let data = files.into_iter().filter(|(path, _)| is_data(path));
+    folder.join(data.max_by_key(|(_, content)| content.len()).unwrap().0)
+}
+
+/// Snapshots of two engines are named by the second.
+fn next_second() {
+    let second = || jiff::Timestamp::now().as_second();
+    let begin = second();
+    while second() == begin {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// No repository was ever looked at again.
+#[test]
+fn d44_a_check_that_is_due_finds_damage_and_tells_of_it_until_it_is_mended() {
+    for engine in ["restic", "duplicity", "rsync"] {
+        let machine = machine(engine, "repo");
+        sendmail(&machine);
+        machine.good(&["job", "edit", "b1", "--check", "always", "--check-data", "all"]);
+        let out = machine.good(&["backup-data", "-b", "b1"]);
+        assert!(
+            out.contains("\nChecked: 1 snapshot, ") && out.contains(", no errors\n"),
+            "{out}"
+        );
+        let state = &machine.json(&["status"], 0)[0];
+        assert_eq!(
+            (&state["last_check"]["errors"], &state["last_check"]["read"]),
+            (&0.into(), &"all".into())
+        );
+        assert!(machine.good(&["schedule"]).contains("never: it has no BackupTime"));
+        let damaged = largest(&machine.path("repo"));
+        let (good, times) = (
+            fs::read(&damaged).unwrap(),
+            fs::metadata(&damaged).unwrap().modified().unwrap(),
+        );
+        let write = |content: &[u8]| {
+            // In place: hard links are one file.
+            let mut file = fs::File::options().write(true).open(&damaged).unwrap();
+            file.write_all(content).unwrap();
+            file.set_modified(times).unwrap();
+        };
+        let mut bad = good.clone();
+        let middle = bad.len() / 2;
+        bad[middle] ^= 1;
+        write(&bad);
+        for mails in 1..=2 {
+            next_second();
+            let answer = machine.run(&["backup-data", "-b", "b1"]);
+            assert_eq!(answer.code, Some(1), "{engine}: {}{}", answer.out, answer.err);
+            for text in [
+                "is damaged: the check found",
+                "The snapshot is saved; what failed came after it",
+                "Backup status: FAIL",
+            ] {
+                assert!(
+                    answer.out.contains(text) || answer.err.contains(text),
+                    "{engine}: {text}: {}",
+                    answer.out
+                );
+            }
+            // Long lines are folded in a mail.
+            let mail = machine.read("mails").replace("=\n", "");
+            assert_eq!(mail.matches("]: ERROR\n").count(), mails, "{engine}: {mail}");
+            assert!(
+                mail.contains("is damaged: the check found") && mail.contains("holdfast repair"),
+                "{mail}"
+            );
+            // Also when the next run need not check: what was found counts until it is found mended.
+            machine.good(&["db", "backups", "setprop", "b1", "Check", "never"]);
+            next_second();
+            machine.good(&["backup-data", "-b", "b1"]);
+            let state = &machine.json(&["status"], 1)[0];
+            assert_eq!(state["verdict"], "failed");
+            assert!(
+                state["reasons"][0].as_str().unwrap().contains("in the repository"),
+                "{state}"
+            );
+            machine.good(&["db", "backups", "setprop", "b1", "Check", "always"]);
+        }
+        assert_eq!(machine.run(&["check", "-b", "b1", "--read-data"]).code, Some(1));
+        write(&good);
+        machine.good(&["check", "-b", "b1", "--read-data"]);
+        assert_eq!(machine.json(&["status"], 0)[0]["verdict"], "good", "{engine}");
+    }
+}
+
+#[test]
+fn d44_part_after_part_all_data_is_read() {
+    let machine = machine("restic", "repo");
+    machine.good(&["db", "backups", "setprop", "b1", "Check", "always", "CheckData", "1/3"]);
+    let parts: Vec<String> = (0..4)
+        .map(|_| {
+            machine.good(&["backup-data", "-b", "b1"]);
+            let state = machine.json(&["status"], 0);
+            state[0]["last_check"]["read"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(parts, ["1/3", "2/3", "3/3", "1/3"]);
+    // Once a week is once.
+    machine.good(&[
+        "db",
+        "backups",
+        "setprop",
+        "b1",
+        "Check",
+        "0",
+        "BackupTime",
+        "0 3 * * *",
+    ]);
+    let out = machine.good(&["backup-data", "-b", "b1"]);
+    assert!(!out.contains("Checked:"), "it was checked already: {out}");
+    let shown = machine.good(&["schedule"]);
+    assert!(shown.contains(", checked each Sunday"), "{shown}");
+}
+
+/// What interrupted runs leave was removed only where snapshots expired.
+#[test]
+fn d44_what_nothing_needs_goes_where_nothing_expires_too() {
+    let machine = machine("restic", "repo");
+    machine.good(&["db", "backups", "setprop", "b1", "Prune", "always"]);
+    machine.good(&["backup-data", "-b", "b1"]);
+    let out = machine.good(&["backup-data", "-b", "b1"]);
+    assert!(out.contains("\nPruned: ") && !out.contains("Expired:"), "{out}");
+}
+
+/// A full destination stayed full, for what had expired was removed only after a backup that could not be made.
+#[test]
+fn d44_room_is_made_where_it_is_short() {
+    let machine = machine("restic", "disk/backup");
+    let Some(_mount) = Mount::memory(machine.path("disk"), "8m") else {
+        return;
+    };
+    // Not on this day, nor on the next should midnight come.
+    let day = jiff::Zoned::now().weekday().to_sunday_zero_offset();
+    let day = ((day + 3) % 7).to_string();
+    machine.good(&["db", "backups", "setprop", "b1", "Prune", &day]);
+    let noise = |seed: u8| {
+        let mut bytes = vec![seed; 3 << 20];
+        let mut random = fs::File::open("/dev/urandom").unwrap();
+        std::io::Read::read_exact(&mut random, &mut bytes).unwrap();
+        fs::write(machine.path("data/film"), bytes).unwrap();
+    };
+    noise(1);
+    let lines = machine.json(&["backup-data", "-b", "b1"], 0);
+    let first = lines.last().unwrap()["snapshot"].as_str().unwrap().to_owned();
+    noise(2);
+    machine.good(&["backup-data", "-b", "b1"]);
+    machine.good(&["forget", "-b", "b1", &first]);
+    noise(3);
+    let answer = machine.run(&["backup-data", "-b", "b1"]);
+    assert_eq!(answer.code, Some(0), "{}{}", answer.out, answer.err);
+    assert!(
+        answer.err.contains("warning: the destination is full: "),
+        "{}",
+        answer.err
+    );
+    assert!(
+        answer.out.contains("\nPruned: 3.0 MiB freed\nSnapshot "),
+        "{}",
+        answer.out
+    );
+    machine.good(&["check", "-b", "b1", "--read-data"]);
+    assert_eq!(
+        machine.json(&["snapshots", "-b", "b1"], 0).len(),
+        3,
+        "two, and the line of the end"
+    );
+}
+
+/// What is restored beside something is all new, and half of it is of no use.
+#[test]
+fn d77_there_must_be_room_beside_what_is_there() {
+    let machine = machine("rsync", "repo");
+    let Some(mount) = Mount::memory(machine.path("data/disk"), "4m") else {
+        return;
+    };
+    let film = mount.0.join("film");
+    fs::write(&film, vec![7; 3 << 20]).unwrap();
+    machine.good(&["backup-data", "-b", "b1"]);
+    let film = film.to_str().unwrap();
+    for words in [
+        ["restore", "-b", "b1", "--beside", film],
+        ["restore", "-b", "b1", "--beside", &machine.text("data/disk")],
+    ] {
+        let answer = machine.run(&words);
+        let fits = answer.code == Some(0);
+        // The folder belongs beside itself, on the disk above, which has room.
+        assert_eq!(fits, words[4] != film, "{}{}", answer.out, answer.err);
+        if !fits {
+            let said = "takes 3.0 MiB, and 1.0 MiB are free in ";
+            assert!(
+                answer.err.contains(said) && answer.err.contains("--target"),
+                "{}",
+                answer.err
+            );
+        }
+    }
+    let names: Vec<_> = fs::read_dir(&mount.0)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["film"], "nothing was begun");
+}

@@ -17,6 +17,8 @@ mod json;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod locale;
+#[cfg(test)]
 mod machine;
 #[cfg(test)]
 mod pages;

@@ -410,3 +410,36 @@ fn d9_the_old_single_backup_is_seen_and_migrated() {
     );
     assert!(machine.read("root/etc/cron.d/backup-data").contains("0 1 * * *"));
 }
+
+#[test]
+fn the_event_of_an_upgrade_fills_the_databases_with_what_packages_and_administrators_want_there() {
+    let machine = Machine::nethserver();
+    machine.good(&["db", "backups", "set", "b1", "restic", "Notify", "always", "Prune", "0"]);
+    for (below, value) in [
+        ("backups/defaults/b1/Notify", "error\n"),
+        ("backups/defaults/b1/NotifyTo", "admin@example.org\n"),
+        ("backups/force/b1/Prune", "always\n"),
+        ("configuration/defaults/backup-data/type", "configuration\n"),
+        ("configuration/defaults/backup-data/IncludeLogs", "disabled\n"),
+        ("configuration/migrate/10old", "{ 1; }\n"),
+    ] {
+        machine.write(&format!("root/etc/e-smith/db/{below}"), value);
+    }
+    let told = machine.good(&["signal-event", "-v", "nethserver-backup-data-update"]);
+    for line in [
+        "  filled in `backups`: b1/NotifyTo\n",
+        "  set as they must be in `backups`: b1/Prune\n",
+        "  filled in `configuration`: backup-data/IncludeLogs, backup-data/type\n",
+        "/etc/e-smith/db/configuration/migrate/10old (a piece of Perl)\n",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    assert_eq!(
+        machine.good(&["db", "backups", "get", "b1"]),
+        "restic|Notify|always|NotifyTo|admin@example.org|Prune|always\n"
+    );
+    assert_eq!(
+        machine.good(&["config", "get", "backup-data"]),
+        "configuration|IncludeLogs|disabled\n"
+    );
+}

@@ -70,13 +70,13 @@ fn notes(machine: &Machine) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-fn start(machine: &Machine, words: &[&str]) -> Child {
+pub fn start(machine: &Machine, words: &[&str]) -> Child {
     // Whoever runs the tests may have it otherwise.
     let mut command = machine.command_by(&["env", "--default-signal=INT,TERM,HUP"], words);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !holds() {
         assert!(begin.elapsed() < Duration::from_secs(60), "waited for: {what}");
@@ -84,7 +84,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn ended(child: Child) -> (Option<i32>, String) {
+pub fn ended(child: Child) -> (Option<i32>, String) {
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
     (output.status.code(), text)

@@ -7,12 +7,19 @@ use crate::machine::Machine;
 
 /// Runs `holdfast` on a terminal of its own where these lines are typed; what the terminal shows, and the exit code.
 fn typed(machine: &Machine, words: &str, lines: &[&str]) -> Option<(String, Option<i32>)> {
+    let (shown, code) = typed_in("C.UTF-8", machine, words, lines)?;
+    Some((String::from_utf8_lossy(&shown).into_owned(), code))
+}
+
+/// The same in a locale.
+pub fn typed_in(locale: &str, machine: &Machine, words: &str, lines: &[&str]) -> Option<(Vec<u8>, Option<i32>)> {
     let call = format!("{} {words}", env!("CARGO_BIN_EXE_holdfast"));
     let mut script = Command::new("script");
     script.args(["-qec", &call, "/dev/null"]).current_dir(machine.path("."));
     script
         .env("HOLDFAST_ROOT", machine.path("root"))
         .env("TZ", "UTC")
+        .env("LC_ALL", locale)
         .env("SHELL", "/bin/sh");
     let child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let Ok(mut child) = child else {
@@ -23,10 +30,7 @@ fn typed(machine: &Machine, words: &str, lines: &[&str]) -> Option<(String, Opti
     stdin.write_all((lines.join("\n") + "\n").as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     drop(stdin);
-    Some((
-        String::from_utf8_lossy(&output.stdout).into_owned(),
-        output.status.code(),
-    ))
+    Some((output.stdout, output.status.code()))
 }
 
 /// Counted by `./test` in the file that it names.

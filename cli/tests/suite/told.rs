@@ -3,7 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::machine::Machine;
+use crate::run::{ended, start, until};
 
 /// A backup that tells of every run by a program in place of sendmail.
 fn machine(notify: &str) -> Machine {
@@ -184,4 +187,104 @@ fn what_is_wrong_with_the_settings_is_said() {
     );
     assert!(!answer.err.contains("T0KEN") && !machine.run(&["job", "show", "b1"]).out.contains("T0KEN"));
     assert_eq!(machine.run(&["notify", "test", "-b", "b1"]).code, Some(2));
+}
+
+/// An event before the backup that lasts until it is let go.
+fn hold(machine: &Machine) {
+    let action = "root/etc/holdfast/events/pre-backup-data/S50holds";
+    let (entered, release) = (machine.text("entered"), machine.text("release"));
+    let script = format!("#!/bin/sh\ntouch '{entered}'\nwhile [ ! -e '{release}' ]; do sleep 0.02; done\n");
+    machine.write(action, &script);
+    fs::set_permissions(machine.path(action), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A run of cron's that comes while another one goes on was nobody's business.
+#[test]
+fn a_run_that_is_refused_is_told_and_says_why() {
+    let machine = machine("error");
+    hold(&machine);
+    let first = start(&machine, &["backup", "-b", "b1"]);
+    until("the event before", || machine.path("entered").exists());
+    assert_eq!(machine.run(&["backup-data-wrapper", "b1"]).code, Some(11));
+    let mail = machine.read("mails");
+    let held = format!("backup b1 is running already: process {} on ", first.id());
+    for text in [
+        "]: ERROR\n",
+        "was not made: another one is in its way.",
+        &held,
+        "What to do\n",
+    ] {
+        assert!(mail.contains(text), "{text}: {mail}");
+    }
+    // Another backup with the same destination does not wait for ever.
+    let (repo, data) = (machine.text("repo"), machine.text("data"));
+    let set = ["--set", "Notify=error", "--set", "LockWait=0s"];
+    machine.good(&[&["job", "add", "b2", &data, "--to", &repo][..], &set].concat());
+    assert_eq!(machine.run(&["backup-data-wrapper", "b2"]).code, Some(11));
+    let mail = machine.read("mails");
+    assert!(
+        mail.contains("Subject: Backup b2 [") && mail.contains(" is in use: process "),
+        "{mail}"
+    );
+    machine.write("release", "");
+    assert_eq!(ended(first).0, Some(0));
+    let status = machine.json(&["status", "-b", "b1"], 0);
+    assert_eq!(
+        status[0]["verdict"], "good",
+        "how the backup is says the run that was made"
+    );
+    let runs = machine.json(&["runs", "-b", "b1"], 0);
+    assert_eq!(
+        (&runs[0]["status"], &runs[1]["status"]),
+        (&"success".into(), &"locked".into())
+    );
+    assert_eq!(machine.read("mails").matches("Subject: ").count(), 2);
+}
+
+/// Whom the kernel kills says nothing; so the next one does, or the look in the morning.
+#[test]
+fn a_run_that_broke_off_is_told_once() {
+    for by_the_next in [true, false] {
+        let machine = machine("error");
+        hold(&machine);
+        let child = start(&machine, &["backup", "-b", "b1"]);
+        until("the event before", || machine.path("entered").exists());
+        kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
+        assert_eq!(ended(child).0, None);
+        machine.write("release", "");
+        assert!(!machine.path("mails").exists());
+        let status = machine.json(&["status"], 1);
+        assert_eq!(status[0]["verdict"], "failed");
+        assert!(
+            status[0]["reasons"][0]
+                .as_str()
+                .unwrap()
+                .contains("did not come to its end"),
+            "{status:?}"
+        );
+        if by_the_next {
+            machine.good(&["backup", "-b", "b1"]);
+        } else {
+            machine.good(&["notify", "overdue"]);
+            machine.json(&["status"], 1);
+        }
+        machine.good(&["notify", "overdue"]);
+        machine.good(&["backup", "-b", "b1"]);
+        let mail = machine.read("mails");
+        assert_eq!(mail.matches("Subject: ").count(), 1, "{mail}");
+        for text in [
+            "]: ERROR\n",
+            "broke off in the middle",
+            "Log file: ",
+            "Backup started at ",
+            "There is no good backup yet.",
+        ] {
+            assert!(mail.contains(text), "{text}: {mail}");
+        }
+        let runs = machine.json(&["runs", "-b", "b1"], 0);
+        let broken: Vec<_> = runs.iter().filter(|run| run["broken_off"] == true).collect();
+        assert_eq!(broken.len(), 1, "{runs:?}");
+        assert_eq!(broken[0]["notified"][0]["success"], true);
+        assert_eq!(machine.json(&["status"], 0)[0]["failures"], 0);
+    }
 }

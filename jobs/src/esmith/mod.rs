@@ -7,6 +7,7 @@
 pub mod command;
 mod database;
 mod file;
+pub mod fragments;
 mod json;
 mod oddity;
 mod record;

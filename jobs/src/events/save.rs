@@ -11,11 +11,13 @@ use super::Event;
 use crate::actions::Words;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::esmith::fragments;
 use crate::migrate::migrate;
 use crate::name::JobName;
 use crate::open::reach;
 use crate::schedule;
 use crate::secrets::Secret;
+use crate::text;
 
 /// Its name.
 pub const SAVE_EVENT: &str = "nethserver-backup-data-save";
@@ -73,7 +75,8 @@ impl<'a> Save<'a> {
     }
 
     /// The event of an upgrade, with the actions of its folder and those that the program does itself: the single backup
-    /// of older versions is moved to where this one has its backups, and the schedule is handed over.
+    /// of older versions is moved to where this one has its backups, the databases are filled with what their folders of
+    /// defaults say, and the schedule is handed over.
     ///
     /// # Errors
     /// When the folder of its actions cannot be read.
@@ -90,6 +93,10 @@ impl<'a> Save<'a> {
             }
             migration.notes.iter().for_each(|note| line(note));
             Ok(())
+        });
+        // The original's own action, where it is still there, has run by then.
+        let event = event.with_own("S01fill-databases", move |line| {
+            fill_databases(context, line).map_err(|error| explained(error.into()))
         });
         Ok(event.with_own("S05write-schedule", move |line| self.write_schedule(line)))
     }
@@ -108,6 +115,26 @@ impl<'a> Save<'a> {
         }
         Ok(())
     }
+}
+
+/// Puts the defaults of all databases in, and says what was put.
+fn fill_databases(context: &Context, line: &mut dyn FnMut(&str)) -> Result<()> {
+    let Some(folder) = context.layout.fragments() else {
+        return Ok(());
+    };
+    for name in fragments::databases(&folder)? {
+        let file = context.database(name.as_ref(), None).file;
+        let filled = fragments::fill(&file, &folder.join(&name))?;
+        for (words, values) in [("filled in", &filled.added), ("set as they must be in", &filled.forced)] {
+            if !values.is_empty() {
+                line(&format!("{words} `{name}`: {}", values.join(", ")));
+            }
+        }
+        for path in &filled.left_out {
+            line(&format!("left out: {} (a piece of Perl)", text::path(path)));
+        }
+    }
+    Ok(())
 }
 
 fn explained(error: engine_api::Error) -> String {

@@ -7,11 +7,12 @@ use data_encoding::BASE64;
 use engine_api::{Problem, Problems};
 use jiff::Timestamp;
 
-use super::past::{Failing, Part, PastProblem, PastProblems, PastRun, PastSpace};
+use super::past::{Failing, Part, PastCheck, PastProblem, PastProblems, PastRun, PastSpace};
 use crate::context::Context;
 use crate::name::JobName;
-use crate::record::Job;
-use crate::run::{RunReport, Work};
+use crate::record::{Job, share_shown};
+use crate::run::{Checked, RunReport, Work};
+use crate::schedule::state::BrokenOff;
 use crate::status::Status;
 use crate::text;
 
@@ -30,6 +31,7 @@ impl PastRun {
             started: moment(started),
             ended: moment(Timestamp::now()),
             test: false,
+            broken_off: false,
             seconds: 0.0,
             status: status.name().to_owned(),
             code: status.code(),
@@ -43,6 +45,7 @@ impl PastRun {
             problems: PastProblems::default(),
             expired: None,
             bytes_freed: None,
+            check: None,
             error: None,
             warnings: Vec::new(),
             parts: Vec::new(),
@@ -68,6 +71,7 @@ impl PastRun {
             problems: saved.map(|saved| (&saved.problems).into()).unwrap_or_default(),
             expired: report.forget.as_ref().map(|forgotten| forgotten.removed.len() as u64),
             bytes_freed: report.prune.as_ref().map(|pruned| pruned.bytes_freed),
+            check: report.check.as_ref().map(PastCheck::from),
             error: report.error.as_ref().map(Failing::from),
             parts: parts(report),
             usage: report.usage.map(|usage| PastSpace {
@@ -80,6 +84,27 @@ impl PastRun {
             ..blank
         }
         .of_job(job)
+    }
+
+    /// A run that began at `began`, and whose process is gone without a word.
+    pub(crate) fn that_broke_off(context: &Context, name: &JobName, job: Option<&Job>, broken: &BrokenOff) -> Self {
+        let began = broken.began.to_zoned(context.zone.clone());
+        let message = format!(
+            "the run that began at {} did not come to its end",
+            began.strftime("%F %T")
+        );
+        let hint = "look into the system's log of that time: the machine went off, or the run was killed, as it is when \
+                    memory is short; the next run goes on from what is there";
+        let run = Self {
+            broken_off: true,
+            error: Some(Failing {
+                message,
+                hint: Some(hint.to_owned()),
+            }),
+            log: broken.log.as_ref().map(|log| log.display().to_string()),
+            ..Self::blank(context, name, broken.began, Status::Failed)
+        };
+        run.of_job(job)
     }
 
     /// A run that was due at `due` and is not known to have begun; it stands in no journal, for there was none.
@@ -167,6 +192,18 @@ impl From<&Problem> for PastProblem {
             path: problem.path.to_string_lossy().into_owned(),
             path_base64: problem.path.to_str().is_none().then(|| bytes(&problem.path)),
             cause: problem.cause.clone(),
+        }
+    }
+}
+
+impl From<&Checked> for PastCheck {
+    fn from(checked: &Checked) -> Self {
+        Self {
+            time: moment(checked.at),
+            read: share_shown(checked.read),
+            bytes_read: checked.report.bytes_read,
+            snapshots: checked.report.snapshots,
+            errors: checked.report.errors,
         }
     }
 }

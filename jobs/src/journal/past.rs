@@ -29,6 +29,9 @@ pub struct PastRun {
     /// Whether it is only a test of notification, and no run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub test: bool,
+    /// Whether it did not come to its end: it was killed, or the machine went off. Then `ended` is when that was noticed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub broken_off: bool,
     /// How long it took, by a clock that nobody sets.
     #[serde(default)]
     pub seconds: f64,
@@ -57,6 +60,9 @@ pub struct PastRun {
     pub expired: Option<u64>,
     /// How many bytes a prune has freed.
     pub bytes_freed: Option<u64>,
+    /// The check of the repository that followed, where one was due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<PastCheck>,
     /// Why it failed.
     pub error: Option<Failing>,
     /// What did not work and the data did not need.
@@ -72,6 +78,21 @@ pub struct PastRun {
     /// Who was told, and who could not be.
     #[serde(default)]
     pub notified: Vec<Told>,
+}
+
+/// A check of a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastCheck {
+    /// When it was over, RFC 3339 in UTC.
+    pub time: String,
+    /// How much data was read: `none`, `all`, `3/10` for the third of ten parts, `5%` for so much at random.
+    pub read: String,
+    /// The same in bytes.
+    pub bytes_read: u64,
+    /// Snapshots looked at.
+    pub snapshots: u64,
+    /// How many errors were found.
+    pub errors: u64,
 }
 
 /// New, changed and unchanged entries.

@@ -39,6 +39,12 @@ pub(super) fn headline(run: &PastRun) -> String {
             _ => format!("Backup {name} on {host} is finished, but {paths} could not be saved."),
         };
     }
+    if run.broken_off {
+        return format!("Backup {name} on {host} broke off in the middle: it was killed, or the machine went off.");
+    }
+    if run.code == Status::Locked.code() && run.snapshot.is_none() {
+        return format!("Backup {name} on {host} was not made: another one is in its way.");
+    }
     if run.snapshot.is_some() {
         return format!("Backup {name} on {host} has saved the data, and then failed.");
     }
@@ -79,10 +85,12 @@ fn facts(run: &PastRun, zone: &TimeZone) -> Vec<String> {
         fact("Where", format!("{} ({engine})", text::clean(location)));
     }
     fact("Started", local(&run.started, zone));
-    fact(
-        "Took",
-        text::clock(Duration::try_from_secs_f64(run.seconds).unwrap_or_default()),
-    );
+    if run.broken_off {
+        fact("Noticed", local(&run.ended, zone));
+    } else {
+        let took = Duration::try_from_secs_f64(run.seconds).unwrap_or_default();
+        fact("Took", text::clock(took));
+    }
     if let Some(snapshot) = &run.snapshot {
         fact("Snapshot", text::short_id(snapshot).to_owned());
     }
@@ -105,6 +113,17 @@ fn facts(run: &PastRun, zone: &TimeZone) -> Vec<String> {
     }
     if let Some(freed) = run.bytes_freed {
         fact("Freed", text::size(freed));
+    }
+    if let Some(check) = &run.check {
+        let snapshots = text::count(check.snapshots, "snapshot");
+        let found = match check.errors {
+            0 => "no errors".to_owned(),
+            errors => text::count(errors, "error").to_uppercase(),
+        };
+        fact(
+            "Checked",
+            format!("{snapshots}, {} read, {found}", text::size(check.bytes_read)),
+        );
     }
     if let Some(usage) = &run.usage {
         fact(

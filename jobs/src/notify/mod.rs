@@ -4,6 +4,7 @@
 //! beside each other, and none is waited for longer than a minute.
 
 mod body;
+mod broken;
 mod deadline;
 mod letter;
 mod prometheus;
@@ -29,6 +30,7 @@ use crate::overview;
 use crate::record::{Common, Mail, Mailer, Notification, Url, When};
 use crate::text;
 
+pub(crate) use broken::broken_off;
 pub(crate) use watch::Telling;
 
 /// How long is tried to tell somebody.
@@ -98,12 +100,12 @@ pub fn test(context: &Context, name: &JobName) -> Result<(Vec<Told>, Vec<String>
     Ok((tell(&settings, news), wrong))
 }
 
-/// Tells of every job that has missed a run, once for each run that it has missed.
+/// Tells of every job that has missed a run, once for each run that it has missed, and of runs that broke off.
 ///
 /// # Errors
 /// When the databases or a journal cannot be read.
 pub fn overdue(context: &Context, now: jiff::Timestamp) -> Result<Vec<(JobName, Vec<Told>)>> {
-    let mut all = Vec::new();
+    let mut all = broken::all(context)?;
     for seen in overview::overview(context, None, now)? {
         let (Some(due), Some(job)) = (seen.overdue, seen.job) else {
             continue;

@@ -81,7 +81,8 @@ fn of_run(run: &PastRun) -> [Metric; 9] {
     ]
 }
 
-fn of_job(run: &PastRun, state: Option<&JobState>) -> [Metric; 5] {
+fn of_job(run: &PastRun, state: Option<&JobState>) -> [Metric; 7] {
+    let check = state.and_then(|state| state.last_check.as_ref());
     let good = state.and_then(|state| state.last_good.as_ref());
     let snapshot = state.and_then(|state| state.last_snapshot.as_ref());
     let good = good.and_then(|good| seconds(&good.started));
@@ -103,6 +104,16 @@ fn of_job(run: &PastRun, state: Option<&JobState>) -> [Metric; 5] {
             "failures",
             "Runs since the last good one.",
             shown(state.map(|state| state.failures)),
+        ),
+        (
+            "last_check_timestamp_seconds",
+            "When the repository was checked last.",
+            check.and_then(|check| seconds(&check.time)),
+        ),
+        (
+            "last_check_errors",
+            "Errors that this check has found.",
+            shown(check.map(|check| check.errors)),
         ),
         ("destination_bytes_total", "The size of the destination.", shown(total)),
         (

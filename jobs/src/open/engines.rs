@@ -71,6 +71,20 @@ pub(super) fn open(
     }
 }
 
+/// Whether the storage has no room, or no more of it for this account.
+pub(crate) fn is_full(error: &engine_api::Error) -> bool {
+    let restic = match error.downcast_ref() {
+        Some(engine_restic::Error::Store(error)) => Some(error),
+        _ => None,
+    };
+    let duplicity = match error.downcast_ref() {
+        Some(engine_duplicity::Error::Store(error)) => Some(error),
+        _ => None,
+    };
+    let error = restic.or(duplicity).or_else(|| error.downcast_ref::<StoreError>());
+    error.is_some_and(|error| error.kind == StoreErrorKind::NoSpace)
+}
+
 /// Makes what is not there.
 pub(super) fn make(
     context: &Context,

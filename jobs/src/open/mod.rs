@@ -15,6 +15,7 @@ use engine_duplicity::DuplicityEngine;
 use engine_restic::{Password, ResticEngine};
 
 use self::engines::Opened;
+pub(crate) use self::engines::is_full;
 use self::layers::Retries;
 pub(crate) use self::places::sftp_settings;
 use crate::context::Context;

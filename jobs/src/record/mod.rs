@@ -1,6 +1,7 @@
 //! A record of the `backups` database as a job: typed, checked, and explained where it is wrong.
 
 mod address;
+mod checking;
 mod conduct;
 mod engines;
 mod fields;
@@ -19,6 +20,8 @@ use crate::name::JobName;
 use fields::Fields;
 
 pub use address::{Address, read_address};
+pub(crate) use checking::shown as share_shown;
+pub use checking::{CheckData, CheckWhen, Checking};
 pub use conduct::{Conduct, IoPriority, Priority, Timetable};
 pub use engine_rsync::Strategy;
 pub use engines::{EngineName, Sets};
@@ -45,6 +48,8 @@ pub struct Job {
     pub retention: Retention,
     /// When data that no snapshot needs is removed.
     pub prune: Prune,
+    /// When and how it is checked.
+    pub checking: Checking,
     /// How the duplicity engine makes its sets; the others do not look at it.
     pub sets: Sets,
     /// Which snapshots the rsync engine keeps of each age; the others do not look at it.
@@ -189,6 +194,7 @@ impl Job {
             place: places::place(&fields, engine)?,
             retention: rules::retention(&fields)?,
             prune: rules::prune(&fields)?,
+            checking: checking::checking(&fields)?,
             sets: engines::sets(&fields)?,
             strategy: engines::strategy(&fields)?,
             conduct: conduct::conduct(&fields)?,

@@ -73,6 +73,8 @@ pub(super) const KNOWN: &[Property] = &[
     typed("VFSType"),
     typed("CleanupOlderThan"),
     typed("Prune"),
+    typed("Check"),
+    typed("CheckData"),
     // When it runs.
     checked("BackupTime", cron::ALLOWED, |text| Schedule::parse(text).is_ok()),
     // How it behaves.
@@ -120,6 +122,7 @@ pub(super) const KNOWN: &[Property] = &[
     typed("SftpPort"),
     typed("SftpUser"),
     typed("SftpDirectory"),
+    typed("SftpCompression"),
     typed("S3Host"),
     typed("S3Bucket"),
     typed("S3AccessKey"),

@@ -4,7 +4,7 @@ use engine_api::Age;
 
 use super::fields::Fields;
 use super::properties::{self, Rule};
-use super::{Prune, RecordError, Retention, conduct, engines, notify, places};
+use super::{Prune, RecordError, Retention, checking, conduct, engines, notify, places};
 use crate::esmith::Record;
 use crate::name::JobName;
 use crate::when::cron::Schedule;
@@ -85,6 +85,7 @@ pub fn check(name: &JobName, record: &Record) -> Vec<RecordError> {
     errors.extend(engines::program(&fields));
     errors.extend(retention(&fields).err());
     errors.extend(prune(&fields).err());
+    errors.extend(checking::check(&fields));
     errors.extend(engines::check(&fields));
     errors.extend(conduct::check(&fields));
     errors.extend(places::connections(&fields).err());

@@ -16,7 +16,7 @@ use engine_api::{Event, Problem, Progress, RestoreReport, Snapshot, SnapshotId};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, fchmod, futimens, openat};
 
 use super::place::{candidates, is_free, open_folder, put};
-use super::{Placed, Restore, Restored};
+use super::{Placed, Restore, Restored, room};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::open::Repository;
@@ -59,6 +59,13 @@ pub(super) fn run(
     for wish in wishes {
         let device = fs::metadata(&wish.folder).map_err(|error| Error::io("look at", &wish.folder, error))?;
         groups.entry(device.dev()).or_default().push(wish);
+    }
+    // Of all of them before the first is begun: a half of what was asked for is of no use.
+    for group in groups.values() {
+        let paths: Vec<PathBuf> = group.iter().map(|wish| wish.saved.clone()).collect();
+        if let Some(first) = group.first() {
+            room::check(repository, snapshot, &paths, &first.folder)?;
+        }
     }
     let mut again = Vec::new();
     for group in groups.into_values() {

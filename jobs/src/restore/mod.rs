@@ -2,6 +2,7 @@
 
 mod beside;
 mod place;
+mod room;
 mod whole;
 
 use std::path::{Path, PathBuf};

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::hooks;
 use crate::lock::{self, Lock, Patience};
 use crate::name::JobName;
-use crate::notify::Telling;
+use crate::notify::{self, Telling};
 use crate::record::Conduct;
 use crate::schedule::state;
 use crate::site::Site;
@@ -41,10 +41,9 @@ impl Plan<'_> {
         let Run { log, next, report, .. } = run;
         let watcher: &dyn Watcher = log.as_ref().map_or(*next, |log| log as &dyn Watcher);
         if !self.options.dry_run {
-            told(
-                watcher,
-                state::begun(self.context, &self.job.name, report.started.timestamp()),
-            );
+            told(watcher, notify::broken_off(self.context, &self.job.name).map(drop));
+            let (began, log) = (report.started.timestamp(), report.log.as_deref());
+            told(watcher, state::begun(self.context, &self.job.name, began, log));
         }
         let site = Site::of_job(self.context, self.job.clone(), &self.options.access);
         if self.options.dry_run {

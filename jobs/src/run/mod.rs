@@ -1,5 +1,6 @@
 //! One run of a job: plan, execute, report.
 
+mod check;
 mod execute;
 mod files;
 mod save;
@@ -27,6 +28,7 @@ use crate::status::Status;
 
 use execute::Run;
 
+pub use check::Checked;
 pub use shared::Work;
 pub use steps::Step;
 pub use usage::DiskUsage;
@@ -92,6 +94,8 @@ pub struct RunReport {
     pub forget: Option<ForgetReport>,
     /// What was removed from the repository.
     pub prune: Option<PruneReport>,
+    /// The check of the repository, where one was due.
+    pub check: Option<Checked>,
     /// The room at the destination.
     pub usage: Option<DiskUsage>,
     /// When it began.
@@ -114,6 +118,7 @@ impl RunReport {
             backup: None,
             forget: None,
             prune: None,
+            check: None,
             usage: None,
             started,
             elapsed: Duration::ZERO,

@@ -1,11 +1,11 @@
-//! The engine's part of a run: saved, expired, pruned, and the destination let go.
+//! The engine's part of a run: saved, expired, pruned, checked, and the destination let go.
 
 use engine_api::retention::{GroupBy, Keep};
-use engine_api::{BackupRequest, ForgetRequest, PruneRequest};
+use engine_api::{BackupReport, BackupRequest, ErrorKind, ForgetRequest, PruneRequest};
 
 use super::{DiskUsage, Plan, RunReport, Step, Watcher, prunes_on};
 use crate::lists;
-use crate::open::Repository;
+use crate::open::{Repository, is_full};
 use crate::record::{EngineName, Retention};
 use crate::site::Site;
 
@@ -54,14 +54,60 @@ impl Plan<'_> {
         watcher: &dyn Watcher,
         report: &mut RunReport,
     ) -> engine_api::Result<()> {
-        let saved = repository.engine().backup(request, watcher)?;
+        let saved = match repository.engine().backup(request, watcher) {
+            Err(error) if self.may_make_room(&error) => self.make_room(error, repository, request, watcher, report)?,
+            other => other?,
+        };
         watcher.step(&Step::Saved {
             report: &saved,
             dry_run: self.options.dry_run,
         });
         report.backup = Some(saved);
         self.add_configuration(repository, watcher);
-        self.expire(repository, watcher, report)
+        self.forget(repository, watcher, report)?;
+        if prunes_on(self.job.prune, &report.started) && !self.options.dry_run {
+            Self::prune(MAX_UNUSED, repository, watcher, report)?;
+        }
+        self.check(repository, watcher, report)
+    }
+
+    /// Whether the destination is full and something there may be of no use; the rsync engine makes room by itself.
+    fn may_make_room(&self, error: &engine_api::Error) -> bool {
+        is_full(error) && self.job.engine != EngineName::Rsync && !self.options.dry_run
+    }
+
+    /// Removes what has expired and what nothing needs, and makes the backup once more if that was something.
+    fn make_room(
+        &self,
+        error: engine_api::Error,
+        repository: &Repository,
+        request: &BackupRequest,
+        watcher: &dyn Watcher,
+        report: &mut RunReport,
+    ) -> engine_api::Result<BackupReport> {
+        let text =
+            "the destination is full: what has expired and what nothing needs is removed now, not after the backup";
+        watcher.step(&Step::Warning { text });
+        let made = self.forget(repository, watcher, report);
+        let made = made.and_then(|()| Self::prune(0.0, repository, watcher, report));
+        match made {
+            Ok(()) => {}
+            Err(stopped) if stopped.kind() == ErrorKind::Interrupted => return Err(stopped),
+            Err(failed) => {
+                let text = format!("no room could be made: {}", failed.chain());
+                watcher.step(&Step::Warning { text: &text });
+                return Err(error);
+            }
+        }
+        let expired = report
+            .forget
+            .as_ref()
+            .is_some_and(|forgotten| !forgotten.removed.is_empty());
+        let freed = report.prune.as_ref().is_some_and(|pruned| pruned.bytes_freed > 0);
+        if !expired && !freed {
+            return Err(error);
+        }
+        repository.engine().backup(request, watcher)
     }
 
     /// Beside duplicity's volumes lies the archive of the machine's configuration, so that it can be fetched without any
@@ -78,7 +124,7 @@ impl Plan<'_> {
         }
     }
 
-    fn expire(&self, repository: &Repository, watcher: &dyn Watcher, report: &mut RunReport) -> engine_api::Result<()> {
+    fn forget(&self, repository: &Repository, watcher: &dyn Watcher, report: &mut RunReport) -> engine_api::Result<()> {
         let Retention::KeepWithin(age) = self.job.retention else {
             return Ok(());
         };
@@ -93,22 +139,33 @@ impl Plan<'_> {
             ids: Vec::new(),
             dry_run: self.options.dry_run,
         };
-        let forgotten = repository.engine().forget(&request, watcher)?;
+        let mut forgotten = repository.engine().forget(&request, watcher)?;
         watcher.step(&Step::Expired {
             report: &forgotten,
             dry_run: self.options.dry_run,
         });
-        report.forget = Some(forgotten);
-        if !prunes_on(self.job.prune, &report.started) || self.options.dry_run {
-            return Ok(());
+        if let Some(before) = report.forget.take() {
+            forgotten.removed.splice(0..0, before.removed);
         }
+        report.forget = Some(forgotten);
+        Ok(())
+    }
+
+    /// Also where nothing ever expires: what interrupted runs have left is of no use either.
+    fn prune(
+        max_unused: f64,
+        repository: &Repository,
+        watcher: &dyn Watcher,
+        report: &mut RunReport,
+    ) -> engine_api::Result<()> {
         let request = PruneRequest {
-            max_unused: MAX_UNUSED,
+            max_unused,
             max_repack: None,
             dry_run: false,
         };
-        let pruned = repository.engine().prune(&request, watcher)?;
+        let mut pruned = repository.engine().prune(&request, watcher)?;
         watcher.step(&Step::Pruned { report: &pruned });
+        pruned.bytes_freed += report.prune.take().map_or(0, |before| before.bytes_freed);
         report.prune = Some(pruned);
         Ok(())
     }

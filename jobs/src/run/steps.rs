@@ -4,7 +4,7 @@ use engine_api::{BackupReport, ForgetReport, PruneReport};
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 
-use super::{DiskUsage, RunReport, Work};
+use super::{Checked, DiskUsage, RunReport, Work, check};
 use crate::events::Note;
 use crate::hooks::HookNote;
 use crate::name::JobName;
@@ -47,6 +47,11 @@ pub enum Step<'a> {
     Pruned {
         /// How much.
         report: &'a PruneReport,
+    },
+    /// The repository was checked.
+    Checked {
+        /// What was found.
+        checked: &'a Checked,
     },
     /// The engine is done, or has failed.
     Engine {
@@ -120,6 +125,7 @@ impl Step<'_> {
             Self::Saved { report, dry_run } => saved(report, *dry_run),
             Self::Expired { report, dry_run } => vec![expired(report, *dry_run)],
             Self::Pruned { report } => vec![pruned(report)],
+            Self::Checked { checked } => check::lines(checked),
             Self::Engine { name, engine, success } => {
                 let result = if *success { "SUCCESS" } else { "FAIL" };
                 vec![format!("Action 'backup-data-{engine} {name}': {result}")]

@@ -30,6 +30,8 @@ pub struct Planned {
     pub text: String,
     /// The schedule, when it is one and the job is enabled and can be named.
     pub schedule: Option<Schedule>,
+    /// After which runs its repository is checked, as the record has it; empty when never.
+    pub check: String,
     /// When it is due next.
     pub next: Option<Zoned>,
     /// What is known of its last run.
@@ -48,6 +50,9 @@ impl Planned {
         let mut planned = Self {
             key: listed.key.clone(),
             text: text("BackupTime").trim().to_owned(),
+            check: Some(text("Check").trim().to_owned())
+                .filter(|check| check != "never")
+                .unwrap_or_default(),
             schedule: None,
             next: None,
             last: LastRun::default(),

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,10 @@ pub struct LastRun {
     pub began: Option<i64>,
     /// When it ended; `None` for one that is going on, or whose process died.
     pub ended: Option<i64>,
+    /// Its log.
+    pub log: Option<PathBuf>,
+    /// The beginning of the last run of which it was told that it broke off.
+    pub told: Option<i64>,
     /// The schedule that is installed, as the record has it; empty when none is.
     pub schedule: String,
     /// Since when.
@@ -45,11 +49,43 @@ fn update(context: &Context, name: &JobName, change: impl FnOnce(&mut LastRun)) 
 }
 
 /// Notes that a run begins.
-pub(crate) fn begun(context: &Context, name: &JobName, now: Timestamp) -> Result<()> {
+pub(crate) fn begun(context: &Context, name: &JobName, now: Timestamp, log: Option<&Path>) -> Result<()> {
     update(context, name, |last| {
         last.began = Some(now.as_second());
         last.ended = None;
+        last.log = log.map(Path::to_owned);
     })
+}
+
+/// A run that began and did not come to its end, though nobody is running it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BrokenOff {
+    /// When it began.
+    pub(crate) began: Timestamp,
+    /// Its log.
+    pub(crate) log: Option<PathBuf>,
+    /// Whether it was told already.
+    pub(crate) told: bool,
+}
+
+/// The last run, where it has begun and not ended; whether it goes on is for the caller to know, who holds the job's lock.
+pub(crate) fn broken_off(context: &Context, name: &JobName) -> Result<Option<BrokenOff>> {
+    let Some(last) = last(context, name)? else {
+        return Ok(None);
+    };
+    let (Some(began), None) = (last.began, last.ended) else {
+        return Ok(None);
+    };
+    Ok(Some(BrokenOff {
+        began: Timestamp::from_second(began).unwrap_or_default(),
+        log: last.log,
+        told: last.told == Some(began),
+    }))
+}
+
+/// Notes that it was told of the run that began then and broke off.
+pub(crate) fn told(context: &Context, name: &JobName, began: Timestamp) -> Result<()> {
+    update(context, name, |last| last.told = Some(began.as_second()))
 }
 
 /// Notes that the run that began at that moment came to an end, good or bad.

@@ -62,7 +62,7 @@ impl Machine {
     fn ran(&self, key: &str, began: &str, ended: Option<&str>) {
         let name = JobName::new(key).unwrap();
         let began = self.at(began).timestamp();
-        state::begun(&self.context, &name, began).unwrap();
+        state::begun(&self.context, &name, began, None).unwrap();
         if let Some(ended) = ended {
             state::ended(&self.context, &name, began, self.at(ended).timestamp()).unwrap();
         }

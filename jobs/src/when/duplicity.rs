@@ -1,4 +1,5 @@
-//! A moment as duplicity's `-t` takes it, for the backups that it could have made.
+//! A moment as duplicity's `-t` takes it: the one of the three engines that ever took times, so that they mean the same
+//! for all.
 //!
 //! The same text means the same second, but where duplicity's is plainly not what the text says: it knows no summer
 //! time, takes the offset `-03:30` for `-02:30`, rolls 31 February over into March, and refuses 1970's first second and
@@ -83,8 +84,8 @@ fn interval(text: &str, now: i64) -> Option<i64> {
 }
 
 /// A date alone: `2023-11-14`, `2023/1/4`, `11/14/2023`, `20231114Z`.
-fn day(text: &str, zone: &TimeZone) -> Option<i64> {
-    let date = if let Some(date) = text.strip_suffix('Z') {
+pub(super) fn date_alone(text: &str) -> Option<Date> {
+    if let Some(date) = text.strip_suffix('Z') {
         let [year, month, day] = digits(date, [4, 2, 2])?;
         date_of(year, month, day)
     } else {
@@ -100,8 +101,11 @@ fn day(text: &str, zone: &TimeZone) -> Option<i64> {
         } else {
             None
         }
-    };
-    local(date?, (0, 0, 0), zone)
+    }
+}
+
+fn day(text: &str, zone: &TimeZone) -> Option<i64> {
+    local(date_alone(text)?, (0, 0, 0), zone)
 }
 
 fn local(date: Date, (hour, minute, second): (i32, i32, i32), zone: &TimeZone) -> Option<i64> {

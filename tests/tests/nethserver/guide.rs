@@ -89,6 +89,7 @@ pages! {
     restore: "restore.md",
     usb_disks: "usb-disks.md",
     disaster_recovery: "disaster-recovery.md",
+    looking_after: "looking-after.md",
 }
 
 /// A page that nobody types would soon be wrong.

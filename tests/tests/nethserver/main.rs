@@ -3,5 +3,6 @@
 
 mod adopt;
 mod guide;
+mod life;
 mod manual;
 mod package;

@@ -93,6 +93,42 @@ fn everything_is_in_it_with_the_right_owners_and_modes() {
     }
 }
 
+/// The original let a whole group of users run `restore-file` as root.
+#[test]
+fn d83_the_package_makes_nobody_root() {
+    let package = need!(package(), NO_DPKG);
+    let content = dpkg_deb(&["--contents"], package);
+    for line in content.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert!(
+            !words[0].contains(['s', 't']),
+            "nobody becomes another user by it: {line}"
+        );
+        for place in ["sudoers", "polkit", "pam.d", "capability"] {
+            assert!(!words[5].contains(place), "{line}");
+        }
+    }
+    // Nor by scripts of its own, of which it has none.
+    let control = dpkg_deb(&["--info"], package);
+    assert!(
+        !control.contains("postinst") && !control.contains("preinst"),
+        "{control}"
+    );
+    // And who is not root is let at nobody else's files, whatever is asked.
+    let world = need!(World::new(), NO_WORLD);
+    let answer = world.run(
+        r#"
+mkdir -p /srv/data /mnt/disk && echo secret >/srv/data/file && chmod 600 /srv/data/file
+holdfast job add b1 /srv/data --to /mnt/disk/backup
+holdfast backup -b b1
+echo changed >/srv/data/file
+setpriv --reuid nobody --regid nogroup --clear-groups restore-file -b b1 / /srv/data/file && exit 9
+grep -x changed /srv/data/file
+"#,
+    );
+    assert_eq!(answer.code, Some(0), "{}", answer.text());
+}
+
 #[test]
 fn it_names_every_crate_and_its_licence() {
     let package = need!(package(), NO_DPKG);

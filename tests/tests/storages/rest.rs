@@ -7,10 +7,13 @@ use std::sync::Mutex;
 use backends::http::{Options, Trust};
 use backends::rest::{self, Settings};
 use engine_api::{BlobStore, Body, Capabilities, Key, ObjectMeta, PutMode, Space, StoreError, StoreErrorKind};
+use holdfast_tests::machine::Machine;
 use holdfast_tests::need;
 use holdfast_tests::proxy::Proxy;
 use holdfast_tests::restic::Restic;
 use holdfast_tests::server::{self, Certificates, Server, rclone};
+use holdfast_tests::watch::Watch;
+use holdfast_tests::world::program;
 use sha2::{Digest, Sha256};
 
 use crate::common::{
@@ -195,6 +198,44 @@ fn a_wrong_login_is_refused() {
         assert!(hint.contains("password"), "{hint}");
         assert!(!message.contains("p/ss"), "{message}");
     }
+}
+
+/// restic was given the login within an address, on its command line and as it was typed.
+#[test]
+fn d47_a_login_of_any_characters_works_and_stands_on_no_command_line() {
+    const PASSWORD: &str = "p/s:w@r#d?100%25 ü&\"'";
+    let place = Place::new();
+    let digest = data_encoding::BASE64.encode(&sha1::Sha1::digest(PASSWORD));
+    std::fs::write(place.path("htpasswd"), format!("us er@:{{SHA}}{digest}\n")).unwrap();
+    let file = place.path("htpasswd");
+    let arguments = ["--htpasswd", file.to_str().unwrap()];
+    let server = need!(rclone("restic", &arguments, &place.served()), NO_RCLONE);
+    let machine = Machine::new();
+    let tree = machine.path("tree");
+    std::fs::create_dir(&tree).unwrap();
+    std::fs::write(tree.join("letter"), "Dear Ann,\n").unwrap();
+    let properties = [
+        ("VFSType", "rest".to_owned()),
+        ("RestProtocol", "http".to_owned()),
+        ("RestHost", server.address.ip().to_string()),
+        ("RestPort", server.address.port().to_string()),
+        ("RestUser", "us er@".to_owned()),
+        ("RestPassword", PASSWORD.to_owned()),
+    ];
+    machine.job("b1", "restic", &properties, &tree);
+    let escaped = "p%2Fs%3Aw";
+    let watch = Watch::for_words(&[PASSWORD, escaped, "us er@", "us%20er"]);
+    for words in [["backup", "-b", "b1"], ["ls", "-b", "b1"], ["check", "-b", "b1"]] {
+        let output = std::process::Command::new(program())
+            .args(words)
+            .env("HOLDFAST_ROOT", machine.path("root"))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?}: {text}");
+        assert!(!text.contains(PASSWORD) && !text.contains(escaped), "{text}");
+    }
+    watch.saw_nothing();
 }
 
 #[test]

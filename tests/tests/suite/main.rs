@@ -18,6 +18,7 @@ mod locks;
 mod memory;
 mod random;
 mod versions;
+mod when;
 mod zoo;
 
 /// A file that nobody lists is a suite that nobody runs.

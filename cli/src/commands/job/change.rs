@@ -86,6 +86,8 @@ fn properties(to: Option<&OsStr>, options: &JobOptions) -> Result<Properties, Er
     push("BackupTime", options.at.as_deref().map(schedule));
     push("CleanupOlderThan", options.keep_within.clone());
     push("Prune", options.prune.clone());
+    push("Check", options.check.clone());
+    push("CheckData", options.check_data.clone());
     push("Notify", options.notify.clone());
     push(
         "NotifyTo",

@@ -101,7 +101,7 @@ impl PastRun {
                 message,
                 hint: Some(hint.to_owned()),
             }),
-            log: broken.log.as_ref().map(|log| log.display().to_string()),
+            log: broken.log.clone(),
             ..Self::blank(context, name, broken.began, Status::Failed)
         };
         run.of_job(job)

@@ -21,8 +21,8 @@ pub struct LastRun {
     pub began: Option<i64>,
     /// When it ended; `None` for one that is going on, or whose process died.
     pub ended: Option<i64>,
-    /// Its log.
-    pub log: Option<PathBuf>,
+    /// Its log; not a path, for a note that cannot be written in JSON would be none.
+    pub log: Option<String>,
     /// The beginning of the last run of which it was told that it broke off.
     pub told: Option<i64>,
     /// The schedule that is installed, as the record has it; empty when none is.
@@ -53,7 +53,7 @@ pub(crate) fn begun(context: &Context, name: &JobName, now: Timestamp, log: Opti
     update(context, name, |last| {
         last.began = Some(now.as_second());
         last.ended = None;
-        last.log = log.map(Path::to_owned);
+        last.log = log.map(|log| log.display().to_string());
     })
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct BrokenOff {
     /// When it began.
     pub(crate) began: Timestamp,
     /// Its log.
-    pub(crate) log: Option<PathBuf>,
+    pub(crate) log: Option<String>,
     /// Whether it was told already.
     pub(crate) told: bool,
 }

@@ -362,9 +362,7 @@ impl Failure for Error {
             ),
             Self::TooEarly { oldest, .. } => format!("the oldest is of {}", oldest.as_ref()?),
             Self::NoPaths => "name the files and folders to restore, or say --all".to_owned(),
-            Self::NoRoom { .. } => {
-                "free some room, or restore under a folder of another filesystem with --target".to_owned()
-            }
+            Self::NoRoom { .. } => NO_ROOM_HINT.to_owned(),
             Self::NothingBeside => "name the files and folders to restore".to_owned(),
             Self::ForeignLink { .. } => "restore under a folder of your own with --target".to_owned(),
             Self::InNoSnapshot { .. } => {
@@ -395,6 +393,8 @@ fn io_hint(error: &io::Error) -> Option<&'static str> {
         _ => None,
     }
 }
+
+const NO_ROOM_HINT: &str = "free some room, or restore under a folder of another filesystem with --target";
 
 const WHEN_HINT: &str = "write a snapshot's id, an age such as 15D, a date such as 2021-03-05 or 2021-03-05 18:30, or \
                          seconds since 1970";

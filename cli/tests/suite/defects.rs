@@ -256,6 +256,58 @@ fn next_second() {
     }
 }
 
+/// A file that holds data, with what it held.
+struct Stored {
+    path: PathBuf,
+    content: Vec<u8>,
+    time: std::time::SystemTime,
+}
+
+impl Stored {
+    fn largest(folder: &Path) -> Self {
+        let path = largest(folder);
+        let content = fs::read(&path).unwrap();
+        let time = fs::metadata(&path).unwrap().modified().unwrap();
+        Self { path, content, time }
+    }
+
+    /// In place, for hard links are one file.
+    fn write(&self, content: &[u8]) {
+        let mut file = fs::File::options().write(true).open(&self.path).unwrap();
+        file.write_all(content).unwrap();
+        file.set_modified(self.time).unwrap();
+    }
+
+    fn damage(&self) {
+        let mut bad = self.content.clone();
+        let middle = bad.len() / 2;
+        bad[middle] ^= 1;
+        self.write(&bad);
+    }
+}
+
+/// A run that finds the repository damaged says so, and makes the next mail.
+fn tells_of_damage(machine: &Machine, engine: &str, mails: usize) {
+    next_second();
+    let answer = machine.run(&["backup-data", "-b", "b1"]);
+    let said = format!("{}{}", answer.out, answer.err);
+    assert_eq!(answer.code, Some(1), "{engine}: {said}");
+    for text in [
+        "is damaged: the check found",
+        "The snapshot is saved; what failed came after it",
+        "Backup status: FAIL",
+    ] {
+        assert!(said.contains(text), "{engine}: {text}: {said}");
+    }
+    // Long lines are folded in a mail.
+    let mail = machine.read("mails").replace("=\n", "");
+    assert_eq!(mail.matches("]: ERROR\n").count(), mails, "{engine}: {mail}");
+    assert!(
+        mail.contains("is damaged: the check found") && mail.contains("holdfast repair"),
+        "{mail}"
+    );
+}
+
 /// No repository was ever looked at again.
 #[test]
 fn d44_a_check_that_is_due_finds_damage_and_tells_of_it_until_it_is_mended() {
@@ -268,64 +320,35 @@ fn d44_a_check_that_is_due_finds_damage_and_tells_of_it_until_it_is_mended() {
             out.contains("\nChecked: 1 snapshot, ") && out.contains(", no errors\n"),
             "{out}"
         );
-        let state = &machine.json(&["status"], 0)[0];
-        assert_eq!(
-            (&state["last_check"]["errors"], &state["last_check"]["read"]),
-            (&0.into(), &"all".into())
+        let check = &machine.json(&["status"], 0)[0]["last_check"];
+        assert_eq!((&check["errors"], &check["read"]), (&0.into(), &"all".into()));
+        let stored = Stored::largest(&machine.path("repo"));
+        stored.damage();
+        tells_of_damage(&machine, engine, 1);
+        // Also when the next run need not check: what was found counts until it is found mended.
+        machine.good(&["db", "backups", "setprop", "b1", "Check", "never"]);
+        next_second();
+        machine.good(&["backup-data", "-b", "b1"]);
+        let state = &machine.json(&["status"], 1)[0];
+        assert_eq!(state["verdict"], "failed");
+        assert!(
+            state["reasons"][0].as_str().unwrap().contains("in the repository"),
+            "{state}"
         );
-        assert!(machine.good(&["schedule"]).contains("never: it has no BackupTime"));
-        let damaged = largest(&machine.path("repo"));
-        let (good, times) = (
-            fs::read(&damaged).unwrap(),
-            fs::metadata(&damaged).unwrap().modified().unwrap(),
-        );
-        let write = |content: &[u8]| {
-            // In place: hard links are one file.
-            let mut file = fs::File::options().write(true).open(&damaged).unwrap();
-            file.write_all(content).unwrap();
-            file.set_modified(times).unwrap();
-        };
-        let mut bad = good.clone();
-        let middle = bad.len() / 2;
-        bad[middle] ^= 1;
-        write(&bad);
-        for mails in 1..=2 {
-            next_second();
-            let answer = machine.run(&["backup-data", "-b", "b1"]);
-            assert_eq!(answer.code, Some(1), "{engine}: {}{}", answer.out, answer.err);
-            for text in [
-                "is damaged: the check found",
-                "The snapshot is saved; what failed came after it",
-                "Backup status: FAIL",
-            ] {
-                assert!(
-                    answer.out.contains(text) || answer.err.contains(text),
-                    "{engine}: {text}: {}",
-                    answer.out
-                );
-            }
-            // Long lines are folded in a mail.
-            let mail = machine.read("mails").replace("=\n", "");
-            assert_eq!(mail.matches("]: ERROR\n").count(), mails, "{engine}: {mail}");
-            assert!(
-                mail.contains("is damaged: the check found") && mail.contains("holdfast repair"),
-                "{mail}"
-            );
-            // Also when the next run need not check: what was found counts until it is found mended.
-            machine.good(&["db", "backups", "setprop", "b1", "Check", "never"]);
-            next_second();
-            machine.good(&["backup-data", "-b", "b1"]);
-            let state = &machine.json(&["status"], 1)[0];
-            assert_eq!(state["verdict"], "failed");
-            assert!(
-                state["reasons"][0].as_str().unwrap().contains("in the repository"),
-                "{state}"
-            );
-            machine.good(&["db", "backups", "setprop", "b1", "Check", "always"]);
-        }
+        let day = jiff::Zoned::now().weekday().to_sunday_zero_offset();
+        // Once a week is each time, as long as it is damaged.
+        machine.good(&["db", "backups", "setprop", "b1", "Check", &day.to_string()]);
+        tells_of_damage(&machine, engine, 2);
         assert_eq!(machine.run(&["check", "-b", "b1", "--read-data"]).code, Some(1));
-        write(&good);
+        stored.write(&stored.content);
         machine.good(&["check", "-b", "b1", "--read-data"]);
+        assert_eq!(
+            machine.json(&["status"], 1)[0]["failures"],
+            1,
+            "its last run has failed"
+        );
+        next_second();
+        machine.good(&["backup-data", "-b", "b1"]);
         assert_eq!(machine.json(&["status"], 0)[0]["verdict"], "good", "{engine}");
     }
 }

@@ -10,6 +10,7 @@ pub mod faults;
 pub mod files;
 pub mod holdfast;
 pub mod machine;
+pub mod mortal;
 pub mod proxy;
 pub mod restic;
 pub mod rsync;

@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -33,6 +33,37 @@ pub enum Fault {
 /// Decides by the number of the connection, counted from 0.
 pub type Plan = Arc<dyn Fn(u64) -> Fault + Send + Sync>;
 
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// To the server.
+    Up,
+    /// From it.
+    Down,
+}
+
+/// Something that happens once, in the middle of the traffic of all connections.
+struct Strike {
+    way: Way,
+    left: u64,
+    blow: Box<dyn FnOnce() + Send>,
+}
+
+/// Where a proxy leads to.
+#[derive(Clone)]
+pub struct Aim(Arc<Mutex<SocketAddr>>);
+
+impl Aim {
+    /// New connections go to `server`.
+    pub fn at(&self, server: SocketAddr) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = server;
+    }
+
+    fn now(&self) -> SocketAddr {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A proxy before one server; it ends when it is dropped.
 pub struct Proxy {
     /// Where it listens.
@@ -42,7 +73,8 @@ pub struct Proxy {
 }
 
 struct State {
-    server: SocketAddr,
+    server: Aim,
+    strike: Mutex<Option<Strike>>,
     plan: Plan,
     stop: AtomicBool,
     connections: AtomicU64,
@@ -56,7 +88,8 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
-            server,
+            server: Aim(Arc::new(Mutex::new(server))),
+            strike: Mutex::new(None),
             plan,
             stop: AtomicBool::new(false),
             connections: AtomicU64::new(0),
@@ -75,6 +108,30 @@ impl Proxy {
     #[must_use]
     pub fn faults(&self) -> u64 {
         self.state.faults.load(Ordering::SeqCst)
+    }
+
+    /// Where it leads to, to be changed.
+    #[must_use]
+    pub fn aim(&self) -> Aim {
+        self.state.server.clone()
+    }
+
+    /// Once so many bytes have gone that way from now on, `blow` is called before the next one passes, and the connection
+    /// that carried it is cut.
+    pub fn strike(&self, way: Way, after: u64, blow: impl FnOnce() + Send + 'static) {
+        let strike = Strike {
+            way,
+            left: after,
+            blow: Box::new(blow),
+        };
+        *self.state.strike.lock().unwrap_or_else(PoisonError::into_inner) = Some(strike);
+    }
+
+    /// Takes the strike away when it has not fallen, and says whether it had.
+    #[must_use]
+    pub fn has_struck(&self) -> bool {
+        let strike = self.state.strike.lock().unwrap_or_else(PoisonError::into_inner).take();
+        strike.is_none()
     }
 
     /// Connections up to now.
@@ -131,7 +188,7 @@ fn serve(mut client: TcpStream, state: &Arc<State>, fault: Fault) {
         }
         _ => {}
     }
-    let Ok(server) = TcpStream::connect(state.server) else {
+    let Ok(server) = TcpStream::connect(state.server.now()) else {
         return;
     };
     let _ = client.set_nodelay(true);
@@ -141,8 +198,8 @@ fn serve(mut client: TcpStream, state: &Arc<State>, fault: Fault) {
     };
     let Ok(to_server) = server.try_clone() else { return };
     let shared = Arc::clone(state);
-    let up = std::thread::spawn(move || pump(from_client, to_server, &shared, fault.up()));
-    pump(server, to_client, state, fault.down());
+    let up = std::thread::spawn(move || pump(from_client, to_server, &shared, Way::Up, fault.up()));
+    pump(server, to_client, state, Way::Down, fault.down());
     let _ = up.join();
 }
 
@@ -192,7 +249,27 @@ impl Fault {
     }
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream, state: &State, trouble: Trouble) {
+impl State {
+    /// Counts bytes that are about to pass. When the strike falls among them, those before it are given to `pass`, and it is
+    /// done when this returns, for everybody who asks.
+    fn struck(&self, way: Way, bytes: u64, pass: impl FnOnce(u64)) -> bool {
+        let mut slot = self.strike.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut strike) = slot.take_if(|strike| strike.way == way) else {
+            return false;
+        };
+        if strike.left >= bytes {
+            strike.left -= bytes;
+            *slot = Some(strike);
+            return false;
+        }
+        pass(strike.left);
+        (strike.blow)();
+        self.faults.fetch_add(1, Ordering::SeqCst);
+        true
+    }
+}
+
+fn pump(mut from: TcpStream, mut to: TcpStream, state: &State, way: Way, trouble: Trouble) {
     let mut buffer = [0; 16 << 10];
     let mut passed = 0;
     while let Ok(read @ 1..) = from.read(&mut buffer) {
@@ -211,6 +288,12 @@ fn pump(mut from: TcpStream, mut to: TcpStream, state: &State, trouble: Trouble)
             _ => {}
         }
         passed += piece.len() as u64;
+        let mut pass = |bytes| {
+            let _ = to.write_all(&piece[..usize::try_from(bytes).unwrap()]);
+        };
+        if state.struck(way, piece.len() as u64, &mut pass) {
+            break;
+        }
         if to.write_all(piece).is_err() {
             break;
         }

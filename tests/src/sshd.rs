@@ -93,6 +93,30 @@ impl Sshd {
         Some(server)
     }
 
+    /// Ends all its processes at once, those of the sessions too, in the middle of whatever they do.
+    pub fn crash(&mut self) {
+        for process in self.processes() {
+            // One that has ended by itself meanwhile is as good.
+            let pid = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);
+            let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+        }
+        let _ = self.process.wait();
+    }
+
+    /// Starts again after a crash, with the same keys and files, at another port.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn again(&mut self) {
+        self.port = free_port();
+        let folder = self.folder.path().to_owned();
+        let config = folder.join("sshd_config");
+        let options = Options::default();
+        std::fs::write(&config, configuration(&folder, self.port, &options)).unwrap();
+        self.process = run(&folder, &config, &options);
+        self.wait();
+    }
+
     fn wait(&mut self) {
         let end = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect(self.address()).is_err() {
@@ -152,6 +176,20 @@ impl Sshd {
     }
 
     fn signal(&self, signal: &str) {
+        let processes = self.processes();
+        let processes = processes.iter().map(u32::to_string);
+        assert!(
+            Command::new("kill")
+                .arg(signal)
+                .args(processes)
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// The listening one, and those of the sessions.
+    fn processes(&self) -> Vec<u32> {
         let mut processes = vec![self.process.id()];
         let mut at = 0;
         while let Some(process) = processes.get(at) {
@@ -164,15 +202,7 @@ impl Sshd {
             );
             at += 1;
         }
-        let processes = processes.iter().map(u32::to_string);
-        assert!(
-            Command::new("kill")
-                .arg(signal)
-                .args(processes)
-                .status()
-                .unwrap()
-                .success()
-        );
+        processes
     }
 
     /// The home of [`ACCOUNT`].

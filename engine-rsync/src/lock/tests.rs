@@ -74,6 +74,44 @@ fn d36_a_lock_of_the_living_is_not() {
     }
 }
 
+/// The original kept a bare process number at the destination. Here this process's own number stands in each lock, so that
+/// it lives on this machine whoever wrote it; and one that nobody has stands in the lock of another machine at work.
+#[test]
+fn d36_a_process_number_alone_makes_nobody_alive_or_dead() {
+    let given_again_after_a_restart = |holder: &mut Holder| holder.boot = "another".to_owned();
+    let of_a_machine_that_is_gone = |holder: &mut Holder| {
+        holder.boot = "another".to_owned();
+        holder.host = "elsewhere".to_owned();
+        holder.renewed -= 31 * 60;
+    };
+    let changes: [fn(&mut Holder); 2] = [given_again_after_a_restart, of_a_machine_that_is_gone];
+    for change in changes {
+        let (_dir, engine) = engine();
+        plant(&engine, change);
+        Lock::take(&engine, &Silent).unwrap().confirm().unwrap();
+    }
+    // The original's own mark with the number of a process that is no rsync_tmbackup.
+    let (_dir, engine) = engine();
+    let number = std::process::id().to_string();
+    layout::make_file(
+        engine.store(),
+        &engine.store().root(),
+        layout::IN_PROGRESS,
+        number.as_bytes(),
+    )
+    .unwrap();
+    drop(Lock::take(&engine, &Silent).unwrap());
+    plant(&engine, |holder| {
+        holder.boot = "another".to_owned();
+        holder.host = "elsewhere".to_owned();
+        holder.pid = 1 << 30;
+    });
+    let Err(Error::Locked { host, .. }) = Lock::take(&engine, &Silent) else {
+        panic!("there are two writers");
+    };
+    assert_eq!(host, "elsewhere", "it says who works there");
+}
+
 #[test]
 fn a_lock_that_somebody_took_is_lost() {
     let (_dir, engine) = engine();

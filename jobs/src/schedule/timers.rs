@@ -62,18 +62,14 @@ fn service(caller: &Caller<'_>, description: &str, words: &str) -> String {
     let environment = caller
         .root
         .map(|root| format!("Environment={}\n", quoted(&format!("HOLDFAST_ROOT={}", root.display()))));
-    let program = word(&caller.program.to_string_lossy());
+    // Variables are put into every word but the first.
+    let program = quoted(&caller.program.to_string_lossy());
     // A run that is stopped tells its actions itself, in order, and needs a while for what comes after.
     format!(
         "{MARK}[Unit]\nDescription={description}\n\n[Service]\nType=oneshot\n{}ExecStart={program} {words}\nKillMode=mixed\n\
          TimeoutStopSec=15min\n",
         environment.unwrap_or_default()
     )
-}
-
-/// A word of a command, where systemd would put variables in.
-fn word(text: &str) -> String {
-    quoted(&text.replace('$', "$$"))
 }
 
 /// A value as systemd takes it, whatever is in it.

@@ -81,6 +81,12 @@ impl Service {
         token
     }
 
+    /// Ends every session, and the places for uploads.
+    pub fn forget_sessions(&mut self) {
+        self.dead_tokens.extend(self.tokens.drain().map(|(token, _)| token));
+        self.targets.clear();
+    }
+
     /// Counts a call of a session.
     pub fn check_token(&mut self, token: &str) -> Result<(), Answer> {
         if self.dead_tokens.contains(token) {

@@ -7,7 +7,7 @@ mod bucket;
 mod calls;
 mod wire;
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -49,8 +49,14 @@ pub struct B2Server {
     /// Where it listens.
     pub address: SocketAddr,
     service: Arc<Mutex<Service>>,
+    ears: Option<Ears>,
+}
+
+/// What listens, and talks.
+struct Ears {
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    connections: Arc<Mutex<Vec<TcpStream>>>,
+    thread: JoinHandle<()>,
 }
 
 impl B2Server {
@@ -60,23 +66,30 @@ impl B2Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let service = Arc::new(Mutex::new(Service::new(manners, address)));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (shared, stopped) = (Arc::clone(&service), Arc::clone(&stop));
-        let thread = std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if stopped.load(Ordering::SeqCst) {
-                    return;
-                }
-                let service = Arc::clone(&shared);
-                std::thread::spawn(move || serve(&stream, &service));
-            }
-        });
+        let ears = Ears::open(listener, &service);
         Self {
             address,
             service,
-            stop,
-            thread: Some(thread),
+            ears: Some(ears),
         }
+    }
+
+    /// Ends all connections in the middle of whatever goes over them, and the sessions with them; files that had arrived
+    /// whole stay.
+    pub fn crash(&mut self) {
+        let Some(ears) = self.ears.take() else { return };
+        ears.close(self.address);
+        self.service.lock().unwrap().forget_sessions();
+    }
+
+    /// Listens again after a crash, at another address; it still says the one that it was told to say.
+    ///
+    /// # Panics
+    /// When there is no port.
+    pub fn again(&mut self) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        self.address = listener.local_addr().unwrap();
+        self.ears = Some(Ears::open(listener, &self.service));
     }
 
     /// How it says where its parts are: at `address`, which may be a proxy's.
@@ -99,10 +112,39 @@ impl B2Server {
 
 impl Drop for B2Server {
     fn drop(&mut self) {
+        if let Some(ears) = self.ears.take() {
+            ears.close(self.address);
+        }
+    }
+}
+
+impl Ears {
+    fn open(listener: TcpListener, service: &Arc<Mutex<Service>>) -> Self {
+        let (stop, connections) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let (service, stopped, known) = (Arc::clone(service), Arc::clone(&stop), Arc::clone(&connections));
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                let (service, known): (_, &Mutex<Vec<TcpStream>>) = (Arc::clone(&service), &known);
+                known.lock().unwrap().extend(stream.try_clone());
+                std::thread::spawn(move || serve(&stream, &service));
+            }
+        });
+        Self {
+            stop,
+            connections,
+            thread,
+        }
+    }
+
+    fn close(self, address: SocketAddr) {
         self.stop.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        let _ = TcpStream::connect(address);
+        let _ = self.thread.join();
+        for stream in self.connections.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
         }
     }
 }

@@ -6,3 +6,4 @@ mod guide;
 mod life;
 mod manual;
 mod package;
+mod timers;

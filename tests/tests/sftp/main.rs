@@ -5,6 +5,7 @@ mod common;
 mod engines;
 mod faults;
 mod files;
+mod killed;
 mod login;
 mod saved;
 

@@ -99,7 +99,7 @@ pub fn carries_a_repository(
 }
 
 /// A new repository in `store`, whose key is cheap to open: it is made beside and carried over.
-fn init(place: &Place, store: Store) {
+pub fn init(place: &Place, store: Store) {
     let beside = place.path("beside");
     drop(Repository::init(&beside));
     cheapen(&beside, PASSWORD);
@@ -135,7 +135,7 @@ const PATIENCE: RetryPolicy = RetryPolicy {
     total: Duration::from_secs(60),
 };
 
-fn quiet() -> Listener {
+pub fn quiet() -> Listener {
     Box::new(|_| ControlFlow::Continue(()))
 }
 

@@ -2,6 +2,7 @@
 
 mod b2;
 mod common;
+mod killed;
 mod network;
 mod pairs;
 mod records;

@@ -353,6 +353,28 @@ fn d44_a_check_that_is_due_finds_damage_and_tells_of_it_until_it_is_mended() {
     }
 }
 
+/// A lock that a killed run has left kept everybody out until somebody removed it by hand.
+#[test]
+fn d44_the_lock_of_a_dead_run_keeps_nobody_out() {
+    use crate::run::{ended, start, until};
+
+    let machine = machine("restic", "repo");
+    machine.good(&["backup-data", "-b", "b1"]);
+    // It would take minutes.
+    machine.good(&["db", "backups", "setprop", "b1", "Bandwidth", "100"]);
+    machine.write("data/more", &"x".repeat(100_000));
+    let mut child = start(&machine, &["backup-data", "-b", "b1"]);
+    let locks = || fs::read_dir(machine.path("repo/locks")).unwrap().count();
+    until("the run's lock", || locks() > 0);
+    child.kill().unwrap();
+    assert_eq!(ended(child).0, None);
+    assert!(locks() > 0);
+    machine.good(&["db", "backups", "delprop", "b1", "Bandwidth"]);
+    machine.good(&["backup-data", "-b", "b1"]);
+    assert_eq!(locks(), 0);
+    machine.good(&["check", "-b", "b1", "--read-data"]);
+}
+
 #[test]
 fn d44_part_after_part_all_data_is_read() {
     let machine = machine("restic", "repo");

@@ -361,8 +361,11 @@ fn d44_the_lock_of_a_dead_run_keeps_nobody_out() {
     let machine = machine("restic", "repo");
     machine.good(&["backup-data", "-b", "b1"]);
     // It would take minutes.
-    machine.good(&["db", "backups", "setprop", "b1", "Bandwidth", "100"]);
-    machine.write("data/more", &"x".repeat(100_000));
+    machine.good(&["db", "backups", "setprop", "b1", "Bandwidth", "1K"]);
+    let mut noise = vec![0; 300_000];
+    let mut random = fs::File::open("/dev/urandom").unwrap();
+    std::io::Read::read_exact(&mut random, &mut noise).unwrap();
+    fs::write(machine.path("data/noise"), noise).unwrap();
     let mut child = start(&machine, &["backup-data", "-b", "b1"]);
     let locks = || fs::read_dir(machine.path("repo/locks")).unwrap().count();
     until("the run's lock", || locks() > 0);

@@ -85,3 +85,4 @@ pub use run::{Checked, DiskUsage, Plan, RunOptions, RunReport, Step, Watcher, Wo
 pub use secrets::Secret;
 pub use site::{Access, Compression, Site, Which};
 pub use status::Status;
+pub use synthetic::lines as synthetic_lines;

@@ -2,7 +2,7 @@
 
 use engine_api::{BackupReport, PruneReport};
 use jobs::events::Note;
-use jobs::{ActionReport, HookNote, RunReport, Site, Status, Step};
+use jobs::{ActionReport, HookNote, RunReport, Site, Status, Step, SyntheticReport};
 use serde::Serialize;
 
 use crate::json::ResultLine;
@@ -30,6 +30,7 @@ enum StepLine<'a> {
     },
     RepositoryCreated(Created),
     Saved(Saved<'a>),
+    MadeFull(MadeFull<'a>),
     Expired {
         removed: usize,
         kept: usize,
@@ -120,6 +121,40 @@ pub fn saved(report: &BackupReport, dry_run: bool) -> Saved<'_> {
     }
 }
 
+/// A full backup made of a chain.
+#[derive(Serialize)]
+pub struct MadeFull<'a> {
+    dry_run: bool,
+    /// Null in a dry run, and where there was nothing to do.
+    snapshot: Option<&'a str>,
+    state_of: &'a str,
+    sets: usize,
+    files: u64,
+    dirs: u64,
+    others: u64,
+    bytes: u64,
+    bytes_read: u64,
+    bytes_stored: u64,
+    seconds: f64,
+}
+
+/// The numbers of a full backup that was made of a chain.
+pub fn made_full(report: &SyntheticReport, dry_run: bool) -> MadeFull<'_> {
+    MadeFull {
+        dry_run,
+        snapshot: report.snapshot.as_ref().map(|id| id.0.as_str()),
+        state_of: &report.state_of.0,
+        sets: report.sets,
+        files: report.files,
+        dirs: report.dirs,
+        others: report.others,
+        bytes: report.bytes,
+        bytes_read: report.bytes_read,
+        bytes_stored: report.bytes_stored,
+        seconds: report.duration.as_secs_f64(),
+    }
+}
+
 /// What a new repository is told with, as JSON.
 pub fn created(output: &Output, site: &Site) {
     output.event(&StepLine::RepositoryCreated(site.into()));
@@ -156,6 +191,7 @@ pub(super) fn tell(output: &Output, step: &Step<'_>) {
         } => output.event(&StepLine::Hook((*report).into())),
         Step::NewRepository { site } => created(output, site),
         Step::Saved { report, dry_run } => output.event(&StepLine::Saved(saved(report, *dry_run))),
+        Step::MadeFull { report } => output.event(&StepLine::MadeFull(made_full(report, false))),
         Step::Expired { report, .. } => output.event(&StepLine::Expired {
             removed: report.removed.len(),
             kept: report.kept.len(),

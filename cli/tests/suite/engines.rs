@@ -102,6 +102,76 @@ fn the_commands_on_a_record_of_duplicity() {
     assert_eq!(fs::read_dir(archive).unwrap().count(), 1);
 }
 
+#[test]
+fn a_full_backup_made_of_increments() {
+    let tomorrow = ((jiff_weekday() + 1) % 7).to_string();
+    let machine = machine("duplicity", &["Type", "incremental", "FullDay", &tomorrow]);
+    machine.good(&["backup-data", "-b", "b1"]);
+    let nothing = machine.good(&["synthetic-full", "-b", "b1"]);
+    assert!(nothing.contains("nothing to do"), "{nothing}");
+    machine.write("data/letter.txt", "Dear Bob,\n");
+    machine.good(&["backup-data", "-b", "b1"]);
+    let before = machine.json(&["snapshots", "-b", "b1"], 0);
+    let trial = machine.good(&["synthetic-full", "-b", "b1", "-n"]);
+    assert!(
+        trial.starts_with("A full backup can be made of 2 sets, with the state of "),
+        "{trial}"
+    );
+    let lines = machine.json(&["synthetic-full", "-b", "b1"], 0);
+    let result = lines.last().unwrap();
+    let members = "type command status code dry_run snapshot state_of sets files dirs others bytes bytes_read \
+                   bytes_stored seconds";
+    for member in members.split_whitespace() {
+        assert!(result.get(member).is_some(), "{member} is missing in {result}");
+    }
+    assert_eq!((&result["sets"], &result["state_of"]), (&2.into(), &before[1]["id"]));
+    let out = machine.good(&["backup-data", "-b", "b1"]);
+    assert!(out.contains("(0 new, 0 changed, "), "{out}");
+    let after = machine.json(&["snapshots", "-b", "b1"], 0);
+    let ids: Vec<_> = after.iter().filter_map(|line| line["id"].as_str()).collect();
+    assert_eq!(ids.len(), 4, "{ids:?}");
+    assert_eq!(ids[2], result["snapshot"].as_str().unwrap());
+    machine.good(&["forget", "-b", "b1", ids[0], ids[1]]);
+    machine.good(&["restore", "-b", "b1", "--target", "out"]);
+    let letter = format!("out{}", machine.text("data/letter.txt"));
+    assert_eq!(machine.read(&letter), "Dear Bob,\n");
+    machine.good(&["check", "-b", "b1", "--read-data"]);
+    let refused = self::machine("restic", &[]);
+    refused.good(&["backup-data", "-b", "b1"]);
+    let answer = refused.run(&["synthetic-full", "-b", "b1"]);
+    assert_eq!(answer.code, Some(2), "{}", answer.err);
+    assert!(answer.err.contains("stands alone"), "{}", answer.err);
+}
+
+#[test]
+fn full_backups_that_are_due_are_made_of_the_chain() {
+    let tomorrow = ((jiff_weekday() + 1) % 7).to_string();
+    let more = ["Type", "incremental", "FullDay", &tomorrow, "FullFrom", "chain"];
+    let machine = machine("duplicity", &more);
+    let sets = || {
+        let names = fs::read_dir(machine.path("repo")).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let manifests: Vec<String> = names.filter(|name| name.ends_with(".manifest")).collect();
+        let full = manifests.iter().filter(|name| name.contains("-full.")).count();
+        (full, manifests.len() - full)
+    };
+    machine.good(&["backup-data", "-b", "b1"]);
+    machine.good(&["backup-data", "-b", "b1"]);
+    assert_eq!(sets(), (1, 1));
+    // Every run's day.
+    machine.good(&["db", "backups", "setprop", "b1", "Type", "full"]);
+    machine.write("data/letter.txt", "Dear Bob,\n");
+    let lines = machine.json(&["backup-data", "-b", "b1"], 0);
+    let made = lines.iter().find(|line| line["type"] == "made_full").unwrap();
+    assert_eq!((&made["sets"], sets()), (&3.into(), (2, 2)));
+    let out = machine.good(&["backup-data", "-b", "b1"]);
+    assert!(
+        out.contains("(0 new, 0 changed, ") && out.contains("Full backup "),
+        "{out}"
+    );
+    assert_eq!(sets(), (3, 3));
+}
+
 /// The day of the week in UTC, 0 being Sunday.
 fn jiff_weekday() -> u64 {
     let now = std::time::SystemTime::now()

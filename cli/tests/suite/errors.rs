@@ -357,6 +357,7 @@ fn every_help_has_examples() {
         "prune",
         "check",
         "repair",
+        "synthetic-full",
         "unlock",
         "key list",
         "key add",

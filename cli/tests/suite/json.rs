@@ -37,7 +37,8 @@ fn a_quick_backup() {
     assert_eq!(result["files"]["new"], 3);
     assert_eq!(result["status"], "success");
     let progress = of(&lines, "progress");
-    let phases: Vec<_> = progress.iter().map(|line| line["phase"].as_str().unwrap()).collect();
+    // On a busy machine the first line comes before the first phase.
+    let phases: Vec<_> = progress.iter().filter_map(|line| line["phase"].as_str()).collect();
     assert!(phases.contains(&"backing_up"), "{phases:?}");
     for line in progress {
         let mut names = members(line);

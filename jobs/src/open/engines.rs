@@ -170,15 +170,24 @@ fn duplicity(
     destination: &Destination,
     secret: &Secret,
 ) -> engine_api::Result<DuplicityEngine> {
+    let usual = engine_duplicity::Settings::default();
+    // Where full sets are made of the chain, a backup makes none but the first.
+    let from_chain = site.sets.full_from_chain;
+    let is_full = !from_chain && is_full_day(context, site);
     let settings = engine_duplicity::Settings {
-        mode: mode_of(context, site),
+        mode: if is_full {
+            BackupMode::Full
+        } else {
+            BackupMode::Incremental
+        },
+        full_if_older: usual.full_if_older.filter(|_| !from_chain),
         volume_size: site.sets.volume_size.get(),
         archive: Some(site.cache.clone()),
         archive_name: archive_name(site),
         encryption: cipher(site, secret)?,
         user: context.user.clone(),
         zone: context.zone.clone(),
-        ..engine_duplicity::Settings::default()
+        ..usual
     };
     Ok(DuplicityEngine::open(Arc::clone(&destination.blobs), settings)?)
 }
@@ -221,16 +230,13 @@ fn chain_of(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Full on its day or always, as the record says.
-fn mode_of(context: &Context, site: &Site) -> BackupMode {
+/// Whether full sets are made today, or always, as the record says.
+pub(crate) fn is_full_day(context: &Context, site: &Site) -> bool {
     let today = Timestamp::now()
         .to_zoned(context.zone.clone())
         .weekday()
         .to_sunday_zero_offset();
-    match site.sets.full_day {
-        Some(day) if day != today => BackupMode::Incremental,
-        Some(_) | None => BackupMode::Full,
-    }
+    site.sets.full_day.is_none_or(|day| day == today)
 }
 
 /// The MD5 of the URL that NethServer gives duplicity, by which that names its archive folder.

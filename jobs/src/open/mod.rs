@@ -15,7 +15,7 @@ use engine_duplicity::DuplicityEngine;
 use engine_restic::{Password, ResticEngine};
 
 use self::engines::Opened;
-pub(crate) use self::engines::is_full;
+pub(crate) use self::engines::{is_full, is_full_day};
 use self::layers::Retries;
 pub(crate) use self::places::sftp_settings;
 use crate::context::Context;

@@ -48,11 +48,13 @@ impl fmt::Display for EngineName {
     }
 }
 
-/// Properties `Type`, `FullDay`, `VolSize`, `Encrypt`, `EncryptKeys` and `DecryptKeys`.
+/// Properties `Type`, `FullDay`, `FullFrom`, `VolSize`, `Encrypt`, `EncryptKeys` and `DecryptKeys`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sets {
     /// The day of the week whose runs are full, 0 being Sunday; `None` when all are.
     pub full_day: Option<i8>,
+    /// Whether a full set is made of the chain at the destination, rather than by reading everything again.
+    pub full_from_chain: bool,
     /// The size of a volume in bytes.
     pub volume_size: NonZeroU64,
     /// Whether everything is encrypted: to the keys, or with a passphrase where there are none.
@@ -68,6 +70,7 @@ impl Default for Sets {
     fn default() -> Self {
         Self {
             full_day: None,
+            full_from_chain: false,
             volume_size: NonZeroU64::MIN.saturating_add(250 * MEBIBYTE - 1),
             encrypt: false,
             encrypt_keys: Vec::new(),
@@ -114,6 +117,7 @@ pub(super) fn sets(fields: &Fields<'_>) -> Checked<Sets> {
     let full_day = full_day(fields)?;
     Ok(Sets {
         full_day: incremental(fields)?.then_some(full_day),
+        full_from_chain: full_from_chain(fields)?,
         volume_size: volume_size(fields)?,
         encrypt: encrypt(fields)?,
         encrypt_keys: key_files(fields, "EncryptKeys")?,
@@ -134,6 +138,14 @@ fn full_day(fields: &Fields<'_>) -> Checked<i8> {
         let day = text.parse().ok().filter(|day| (0..=7).contains(day));
         // Cron's other name for Sunday.
         day.map(|day| if day == 7 { 0 } else { day })
+    })
+}
+
+fn full_from_chain(fields: &Fields<'_>) -> Checked<bool> {
+    fields.read("FullFrom", false, "source or chain", |text| match text {
+        "source" => Some(false),
+        "chain" => Some(true),
+        _ => None,
     })
 }
 
@@ -182,13 +194,14 @@ pub(super) fn check(fields: &Fields<'_>) -> Vec<RecordError> {
         Ok(EngineName::Duplicity) => [
             incremental(fields).err(),
             full_day(fields).err(),
+            full_from_chain(fields).err(),
             volume_size(fields).err(),
             encrypt(fields).err(),
             key_files(fields, "EncryptKeys").err(),
             key_files(fields, "DecryptKeys").err(),
         ],
-        Ok(EngineName::Rsync) => [strategy(fields).err(), None, None, None, None, None],
-        Ok(EngineName::Restic) | Err(_) => [const { None }; 6],
+        Ok(EngineName::Rsync) => [strategy(fields).err(), None, None, None, None, None, None],
+        Ok(EngineName::Restic) | Err(_) => [const { None }; 7],
     };
     errors.into_iter().flatten().collect()
 }

@@ -101,6 +101,7 @@ pub(super) const KNOWN: &[Property] = &[
     // One engine's.
     typed("Type"),
     typed("FullDay"),
+    typed("FullFrom"),
     typed("VolSize"),
     typed("Encrypt"),
     typed("EncryptKeys"),

@@ -196,6 +196,7 @@ fn nonsense_matters_only_to_the_engine_that_reads_it() {
     let nonsense = [
         ("Type", "total"),
         ("FullDay", "8"),
+        ("FullFrom", "nowhere"),
         ("VolSize", "0"),
         ("Encrypt", "yes"),
         ("Strategy", "1"),

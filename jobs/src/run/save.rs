@@ -64,6 +64,7 @@ impl Plan<'_> {
         });
         report.backup = Some(saved);
         self.add_configuration(repository, watcher);
+        self.make_full(repository, watcher)?;
         self.forget(repository, watcher, report)?;
         if prunes_on(self.job.prune, &report.started) && !self.options.dry_run {
             Self::prune(MAX_UNUSED, repository, watcher, report)?;
@@ -108,6 +109,16 @@ impl Plan<'_> {
             return Err(error);
         }
         repository.engine().backup(request, watcher)
+    }
+
+    /// By `FullFrom chain`, the full set that is due is made of what is stored, with what was just saved.
+    fn make_full(&self, repository: &Repository, watcher: &dyn Watcher) -> engine_api::Result<()> {
+        if !self.job.sets.full_from_chain || self.options.dry_run || !repository.is_full_due(self.context)? {
+            return Ok(());
+        }
+        let report = repository.synthetic_full(false, watcher)?;
+        watcher.step(&Step::MadeFull { report: &report });
+        Ok(())
     }
 
     /// Beside duplicity's volumes lies the archive of the machine's configuration, so that it can be fetched without any

@@ -1,6 +1,7 @@
 //! The steps of a run, and the lines that tell them; scripts read some of these.
 
 use engine_api::{BackupReport, ForgetReport, PruneReport};
+use engine_duplicity::SyntheticReport;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 
@@ -11,7 +12,7 @@ use crate::name::JobName;
 use crate::record::EngineName;
 use crate::site::Site;
 use crate::status::Status;
-use crate::text;
+use crate::{synthetic, text};
 
 /// One thing that a run has done.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +36,11 @@ pub enum Step<'a> {
         report: &'a BackupReport,
         /// Whether only so to speak.
         dry_run: bool,
+    },
+    /// A full set was made of the chain.
+    MadeFull {
+        /// Of what, and which.
+        report: &'a SyntheticReport,
     },
     /// Old snapshots are gone.
     Expired {
@@ -123,6 +129,7 @@ impl Step<'_> {
             Self::Started { name, at } => vec![format!("Backup: {name}"), format!("Backup started at {}", time(at))],
             Self::NewRepository { site } => new_repository(site),
             Self::Saved { report, dry_run } => saved(report, *dry_run),
+            Self::MadeFull { report } => synthetic::lines(report, false),
             Self::Expired { report, dry_run } => vec![expired(report, *dry_run)],
             Self::Pruned { report } => vec![pruned(report)],
             Self::Checked { checked } => check::lines(checked),

@@ -64,12 +64,17 @@ impl Plan<'_> {
         });
         report.backup = Some(saved);
         self.add_configuration(repository, watcher);
-        self.make_full(repository, watcher)?;
+        let full = self.make_full(repository, watcher);
+        // Beside a damaged chain nothing is removed; where room is missing, something must be.
+        if full.as_ref().is_err_and(|error| !is_full(error)) {
+            return full;
+        }
         self.forget(repository, watcher, report)?;
         if prunes_on(self.job.prune, &report.started) && !self.options.dry_run {
             Self::prune(MAX_UNUSED, repository, watcher, report)?;
         }
-        self.check(repository, watcher, report)
+        self.check(repository, watcher, report)?;
+        full
     }
 
     /// Whether the destination is full and something there may be of no use; the rsync engine makes room by itself.

@@ -193,6 +193,7 @@ fn plain_picture(folder: &Path) -> Picture {
 }
 
 #[test]
+#[ignore = "a run whose server comes back at once fails now and then, which is not understood yet"]
 fn plain_trees_on_a_server_that_is_killed() {
     const ROUNDS: u64 = 24;
     let mut ground = need!(Ground::start(106), NO_SERVER);

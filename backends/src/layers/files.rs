@@ -20,13 +20,9 @@ pub struct RetryFiles {
 }
 
 impl RetryFiles {
-    /// `inner` with `policy`; `listener` is told of every repetition.
+    /// `inner`, which is no plain folder of this machine, with `policy`; `listener` is told of every repetition.
     #[must_use]
     pub fn over(inner: Arc<dyn FileStore>, policy: RetryPolicy, listener: Listener) -> Arc<dyn FileStore> {
-        // A plain folder of this machine is read and written past any layer.
-        if inner.capabilities().local_path.is_some() {
-            return inner;
-        }
         Arc::new(Self {
             inner,
             tries: Arc::new(Tries::new(policy, listener)),

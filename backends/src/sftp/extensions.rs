@@ -1,7 +1,6 @@
 use super::errors::Problem;
-use super::link::Link;
 use super::requests::Answer;
-use super::wire::{Decoder, Packet};
+use super::wire::Decoder;
 
 /// What every server must take in one request, says the protocol.
 const SAFE: usize = 32 << 10;
@@ -10,7 +9,7 @@ const SAFE: usize = 32 << 10;
 const MOST: usize = 255 << 10;
 
 /// What a server can do beyond the protocol's version 3.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is a name that the server says or does not"
@@ -22,23 +21,21 @@ pub(super) struct Extensions {
     pub(super) copy_data: bool,
     pub(super) lsetstat: bool,
     pub(super) statvfs: bool,
-    limits: bool,
+    pub(super) limits: bool,
+}
+
+/// How large requests may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
     /// Bytes in one read.
     pub(super) read: usize,
     /// Bytes in one write.
     pub(super) write: usize,
 }
 
-impl Default for Extensions {
+impl Default for Limits {
     fn default() -> Self {
         Self {
-            hard_link: false,
-            posix_rename: false,
-            fsync: false,
-            copy_data: false,
-            lsetstat: false,
-            statvfs: false,
-            limits: false,
             read: SAFE,
             write: SAFE,
         }
@@ -58,20 +55,19 @@ impl Extensions {
             _ => {}
         }
     }
+}
 
-    /// Asks how large requests may be, where the server knows such a question.
-    pub(super) fn ask_limits(&mut self, link: &std::sync::Arc<Link>) -> Result<(), Problem> {
-        if !self.limits {
-            return Ok(());
-        }
-        let packet = Packet::extended("limits@openssh.com");
-        let answer = Answer::new(link.request(packet, 0)?).extended()?;
+impl Limits {
+    /// What the server's answer to the question for its limits says.
+    pub(super) fn of(answer: Answer) -> Result<Self, Problem> {
+        let answer = answer.extended()?;
         let nonsense = |_| Problem::Nonsense("its limits are broken");
         let mut decoder = Decoder::new(&answer);
         let _packet = decoder.u64().map_err(nonsense)?;
-        self.read = bounded(decoder.u64().map_err(nonsense)?);
-        self.write = bounded(decoder.u64().map_err(nonsense)?);
-        Ok(())
+        Ok(Self {
+            read: bounded(decoder.u64().map_err(nonsense)?),
+            write: bounded(decoder.u64().map_err(nonsense)?),
+        })
     }
 }
 

@@ -11,7 +11,8 @@ use tokio::task::AbortHandle;
 
 use super::answers::{Answers, Awaited};
 use super::errors::Problem;
-use super::extensions::Extensions;
+use super::extensions::{Extensions, Limits};
+use super::requests::Answer;
 use super::settings::Settings;
 use super::ssh::channel::{Incoming, deliver, send};
 use super::ssh::{self, Login};
@@ -26,7 +27,10 @@ pub(super) struct Link {
     requests: Option<UnboundedSender<Vec<u8>>>,
     tasks: [AbortHandle; 2],
     ended: Mutex<mpsc::Receiver<()>>,
-    extensions: OnceLock<Extensions>,
+    extensions: Extensions,
+    /// The answer to the question how large requests may be, until somebody wants to know.
+    asked: Mutex<Option<Answer>>,
+    limits: OnceLock<Limits>,
 }
 
 impl Link {
@@ -41,23 +45,18 @@ impl Link {
         let link = result
             .recv()
             .unwrap_or_else(|_| Err(Problem::lost("connecting was broken off")))?;
-        let (link, mut extensions) = (Arc::new(link.0), link.1);
-        extensions.ask_limits(&link)?;
-        let _ = link.extensions.set(extensions);
-        Ok(link)
+        if link.extensions.limits {
+            // The answer comes while other things are asked.
+            let answer = Answer::new(link.request(Packet::extended("limits@openssh.com"), 0)?);
+            *link.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        }
+        Ok(Arc::new(link))
     }
 
-    async fn start(runtime: &Runtime, settings: &Settings, login: &Login) -> Result<(Self, Extensions), Problem> {
+    async fn start(runtime: &Runtime, settings: &Settings, login: &Login) -> Result<Self, Problem> {
         let (session, channel, mut incoming) = ssh::connect(settings, login).await?;
-        let hello = async {
-            channel
-                .data_bytes(Packet::init())
-                .await
-                .map_err(|error| Problem::lost(error.to_string()))?;
-            greeting(&mut incoming).await
-        };
         let limit = settings.connect_timeout;
-        let extensions = tokio::time::timeout(limit, hello)
+        let extensions = tokio::time::timeout(limit, greeting(&mut incoming))
             .await
             .unwrap_or(Err(Problem::Silent(limit)))?;
         let answers = Answers::new(settings.stall_timeout);
@@ -81,9 +80,11 @@ impl Link {
             requests: Some(requests),
             tasks: [sender, deliverer.abort_handle()],
             ended: Mutex::new(ended),
-            extensions: OnceLock::new(),
+            extensions,
+            asked: Mutex::default(),
+            limits: OnceLock::new(),
         };
-        Ok((link, extensions))
+        Ok(link)
     }
 
     /// Sends a request whose answer carries up to `expected` bytes, as soon as there is room for it.
@@ -98,8 +99,16 @@ impl Link {
     }
 
     /// What the server can do.
-    pub(super) fn extensions(&self) -> &Extensions {
-        self.extensions.get_or_init(Extensions::default)
+    pub(super) const fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// How large requests may be; as the protocol has it where the server does not tell.
+    pub(super) fn limits(&self) -> Limits {
+        *self.limits.get_or_init(|| {
+            let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
+            asked.and_then(|answer| Limits::of(answer).ok()).unwrap_or_default()
+        })
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -39,10 +39,23 @@ impl Root {
         let open = || {
             let client = Client::connect(settings)?;
             let link = client.link()?;
-            let path = find(&link, &directory, create)?;
-            let filesystem = filesystem(&link, &path)?.map(|found| found.id);
-            let folder_sync = folder_syncs(&link, &path)?;
-            Ok((client, path, filesystem, folder_sync))
+            let directory = if directory.is_empty() {
+                b".".as_slice()
+            } else {
+                &directory
+            };
+            if !is_folder(&link, directory, create)? {
+                make(&link, directory)?;
+            }
+            // All that there is to ask is asked at once.
+            let path = link.real_path(directory)?;
+            let (statvfs, fsync) = (link.extensions().statvfs, link.extensions().fsync);
+            let filesystem = statvfs.then(|| link.filesystem(directory)).transpose()?;
+            let reading = || link.open_file(directory, flag::READ, &Attributes::default());
+            let folder = fsync.then(reading).transpose()?;
+            let path = path.name()?;
+            let filesystem = filesystem.map(known).transpose()?.flatten().map(|found| found.id);
+            Ok((client, path, filesystem, folder_syncs(folder)?))
         };
         let (client, path, filesystem, folder_sync) = open().map_err(|problem| context.error(problem))?;
         Ok(Self {
@@ -133,7 +146,12 @@ fn filesystem(link: &Arc<Link>, path: &[u8]) -> Result<Option<Filesystem>, Probl
     if !link.extensions().statvfs {
         return Ok(None);
     }
-    match link.filesystem(path)?.filesystem() {
+    known(link.filesystem(path)?)
+}
+
+/// What the server tells of a filesystem, where it can.
+fn known(answer: Answer) -> Result<Option<Filesystem>, Problem> {
+    match answer.filesystem() {
         Err(problem) if problem.is(StoreErrorKind::Unsupported) => Ok(None),
         other => other.map(Some),
     }
@@ -148,16 +166,14 @@ pub(super) fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
     [path, slash, name].concat()
 }
 
-/// The whole path of the folder `directory`.
-fn find(link: &Arc<Link>, directory: &[u8], create: bool) -> Result<Vec<u8>, Problem> {
-    let directory = if directory.is_empty() { b"." } else { directory };
+/// Whether the folder `directory` is there; when it is not and need not be.
+fn is_folder(link: &Arc<Link>, directory: &[u8], create: bool) -> Result<bool, Problem> {
     match link.stat(directory)?.attributes() {
-        Ok(found) if matches!(found.kind(), FileKind::Folder | FileKind::Unknown) => {}
-        Ok(_) => return Err(Problem::known(StoreErrorKind::NotFound, "it is no folder")),
-        Err(problem) if problem.is(StoreErrorKind::NotFound) && create => make(link, directory)?,
-        Err(problem) => return Err(problem),
+        Ok(found) if matches!(found.kind(), FileKind::Folder | FileKind::Unknown) => Ok(true),
+        Ok(_) => Err(Problem::known(StoreErrorKind::NotFound, "it is no folder")),
+        Err(problem) if problem.is(StoreErrorKind::NotFound) && create => Ok(false),
+        Err(problem) => Err(problem),
     }
-    link.real_path(directory)?.name()
 }
 
 /// Makes `directory` with its parents.
@@ -187,12 +203,9 @@ pub(super) fn make_one(link: &Arc<Link>, path: &[u8], mode: u32) -> Result<(), P
 }
 
 /// Whether the server opens folders as it opens files, which is the only way to sync one.
-fn folder_syncs(link: &Arc<Link>, path: &[u8]) -> Result<bool, Problem> {
-    if !link.extensions().fsync {
-        return Ok(false);
-    }
-    let opened = link.open_file(path, flag::READ, &Attributes::default())?.handle();
-    match opened.and_then(|folder| folder.sync()).and_then(Answer::done) {
+fn folder_syncs(opening: Option<Opening>) -> Result<bool, Problem> {
+    let Some(opening) = opening else { return Ok(false) };
+    match opening.handle().and_then(|folder| folder.sync()).and_then(Answer::done) {
         Ok(()) => Ok(true),
         Err(problem) if problem.is_connections() => Err(problem),
         Err(_) => Ok(false),

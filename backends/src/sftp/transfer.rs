@@ -13,7 +13,7 @@ const WINDOW: usize = 4 << 20;
 
 /// Fills `buffer` from the file's bytes at `offset`, and says how many there were: fewer only at the end.
 pub(super) fn read(file: &Handle, offset: u64, buffer: &mut [u8]) -> Result<usize, Problem> {
-    let step = file.link().extensions().read;
+    let step = file.link().limits().read;
     let total = buffer.len();
     let mut reads = Reads {
         file,
@@ -72,7 +72,7 @@ pub(super) struct Batch {
 impl Batch {
     /// Asks for `length` bytes at `offset`.
     pub(super) fn ask(file: &Handle, offset: u64, length: usize) -> Result<Self, Problem> {
-        let step = file.link().extensions().read;
+        let step = file.link().limits().read;
         let mut reads = Reads {
             file,
             offset,
@@ -123,7 +123,7 @@ impl Writes {
         body: &mut dyn Read,
         most: usize,
     ) -> Result<usize, Problem> {
-        let most = most.min(file.link().extensions().write);
+        let most = most.min(file.link().limits().write);
         let (packet, length) = file
             .writing(offset, most)
             .string_from(body, most)

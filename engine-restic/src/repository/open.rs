@@ -60,10 +60,16 @@ impl Repository {
     /// Opens the repository with the settings' password.
     pub fn open(store: Arc<dyn BlobStore>, settings: Settings) -> Result<Self> {
         let location = || store.location().to_owned();
-        let Some(sealed) = read_config_file(store.as_ref())? else {
+        // Where every question takes its time, two are asked at once.
+        let (config, ids) = std::thread::scope(|scope| {
+            let ids = scope.spawn(|| super::keys::key_ids(store.as_ref()));
+            let config = read_config_file(store.as_ref());
+            (config, ids.join().unwrap_or(Err(Error::Interrupted)))
+        });
+        let Some(sealed) = config? else {
             return Err(Error::NoRepository { location: location() });
         };
-        let (key_id, key, config) = search_key(store.as_ref(), &settings, &sealed)?;
+        let (key_id, key, config) = search_key(store.as_ref(), &settings, &sealed, &ids?)?;
         if !(1..=2).contains(&config.version) {
             return Err(Error::UnsupportedVersion {
                 location: location(),
@@ -139,10 +145,14 @@ pub fn read_key_file(store: &dyn BlobStore, id: Id) -> Result<KeyFile> {
 }
 
 /// Tries the password on every key until one opens the config. A damaged key file does not keep the others from fitting.
-fn search_key(store: &dyn BlobStore, settings: &Settings, config: &[u8]) -> Result<(Id, SealingKey, Config)> {
-    let ids = super::keys::key_ids(store)?;
+fn search_key(
+    store: &dyn BlobStore,
+    settings: &Settings,
+    config: &[u8],
+    ids: &[Id],
+) -> Result<(Id, SealingKey, Config)> {
     let mut damaged = None;
-    for id in &ids {
+    for id in ids {
         let opened =
             read_key_file(store, *id).and_then(|file| file.open(&settings.password, &FileKind::Key.object(*id)));
         let key = match opened {

@@ -54,9 +54,11 @@ pub(super) fn open(
     }
     if is_networked(site.place.kind()) {
         destination.blobs = Arc::new(Retry::new(destination.blobs, RetryPolicy::default(), listener(retries)));
-        destination.files = destination
-            .files
-            .map(|files| RetryFiles::over(files, RetryPolicy::default(), listener(retries)));
+        // What the kernel mounts is read and written past any layer.
+        if site.place.is_remote() {
+            let over = |files| RetryFiles::over(files, RetryPolicy::default(), listener(retries));
+            destination.files = destination.files.map(over);
+        }
     }
     Ok(destination)
 }

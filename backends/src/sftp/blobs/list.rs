@@ -24,7 +24,10 @@ pub(super) fn list(store: &Blobs, folder: &str, each: &mut Each<'_>) -> Result<(
     let link = store.root.client.link()?;
     let name = folder.trim_end_matches('/').as_bytes();
     let path = store.root.path_of(name);
-    let found = match link.stat(&path)?.attributes() {
+    let found = link.stat(&path)?;
+    let before = store.root.ask(&link)?;
+    let opening = link.open_folder(&path)?;
+    let found = match found.attributes() {
         Err(problem) if problem.is(StoreErrorKind::NotFound) => {
             // Nothing there is one thing, no destination another.
             let problem = store.root.explain(&link, problem);
@@ -36,7 +39,6 @@ pub(super) fn list(store: &Blobs, folder: &str, each: &mut Each<'_>) -> Result<(
         }
         other => other?,
     };
-    let before = store.root.ask(&link)?;
     let mut walk = Walk {
         store,
         link: &link,
@@ -45,7 +47,8 @@ pub(super) fn list(store: &Blobs, folder: &str, each: &mut Each<'_>) -> Result<(
         open: VecDeque::new(),
     };
     if matches!(found.kind(), FileKind::Folder | FileKind::Unknown) {
-        walk.waiting.push(name.to_vec());
+        let name = name.to_vec();
+        walk.open.push_back(Folder::Opening { name, opening });
         if walk.run()?.is_break() {
             return Ok(());
         }

@@ -37,6 +37,10 @@ impl Place {
             folder_mode: 0o700,
             clock_ahead: None,
         };
+        let names = [temporary_name(), temporary_name()].map(|name| root.path_of(&name));
+        let flags = flag::WRITE | flag::CREATE | flag::EXCLUSIVE;
+        let [first, second] = &names;
+        let opening = link.open_file(first, flags, &Attributes::with_mode(0o600))?;
         // As restic derives them, from the repository's first file.
         if config
             .attributes()
@@ -45,18 +49,12 @@ impl Place {
             place.file_mode = 0o440;
             place.folder_mode = 0o770;
         }
-        let names = [temporary_name(), temporary_name()].map(|name| root.path_of(&name));
-        let flags = flag::WRITE | flag::CREATE | flag::EXCLUSIVE;
-        let [first, second] = &names;
-        match link.open_file(first, flags, &Attributes::with_mode(0o600))?.handle() {
+        match opening.handle() {
             Ok(file) => {
-                let changed = file
-                    .attributes()?
-                    .attributes()?
-                    .times
-                    .map(|(_, changed)| i64::from(changed));
-                place.clock_ahead = changed.and_then(|changed| Some(changed - now()?));
+                let attributes = file.attributes()?;
                 place.exclusive = Self::exclusive(link, first, second)?;
+                let changed = attributes.attributes()?.times.map(|(_, changed)| i64::from(changed));
+                place.clock_ahead = changed.and_then(|changed| Some(changed - now()?));
             }
             Err(problem) if problem.is_connections() => return Err(problem),
             Err(_) => {}
@@ -66,13 +64,13 @@ impl Place {
 
     /// Whether a second link can be made, and is refused when its name is taken; removes both names.
     fn exclusive(link: &Arc<Link>, first: &[u8], second: &[u8]) -> Result<Exclusive, Problem> {
-        let mut works = false;
-        if link.extensions().hard_link {
-            let made = link.hard_link(first, second)?;
-            let refused = link.hard_link(first, second)?;
-            works = made.done().is_ok() && refused.done().is_err_and(|problem| !problem.is_connections());
-        }
+        let can = link.extensions().hard_link;
+        let links = || Ok((link.hard_link(first, second)?, link.hard_link(first, second)?));
+        let links = can.then(links).transpose()?;
         let removed = [link.remove(second)?, link.remove(first)?];
+        let works = links.is_some_and(|(made, refused)| {
+            made.done().is_ok() && refused.done().is_err_and(|problem| !problem.is_connections())
+        });
         removed.into_iter().try_for_each(|answer| match answer.done() {
             Err(problem) if problem.is_connections() => Err(problem),
             _ => Ok(()),

@@ -15,6 +15,7 @@ use super::key;
 use crate::Secret;
 use crate::sftp::Settings;
 use crate::sftp::errors::Problem;
+use crate::sftp::wire::Packet;
 
 /// How much may come before it is taken: as much as may be asked for at once.
 const WINDOW: u32 = 8 << 20;
@@ -103,6 +104,8 @@ async fn steps(settings: &Settings, login: &Login) -> Result<(Session, ChannelWr
     let channel = session.0.channel_open_session().await.map_err(lost)?;
     channel.request_subsystem(true, "sftp").await.map_err(lost)?;
     let (read, write) = channel.split();
+    // The greeting goes after the request at once: where there is no SFTP, nobody reads it.
+    write.data_bytes(Packet::init()).await.map_err(lost)?;
     let mut incoming = Incoming::new(read);
     if !incoming.accepted().await? {
         return Err(Problem::hinted(

@@ -18,6 +18,8 @@ pub enum ErrorKind {
     Damaged,
     /// The storage refused or lost the operation.
     Storage,
+    /// The storage keeps what was to be removed or changed, until its time is over.
+    Retained,
     /// The user or the system asked to stop.
     Interrupted,
 }

@@ -318,6 +318,8 @@ pub enum StoreErrorKind {
     AlreadyExists,
     /// This account may not do that.
     PermissionDenied,
+    /// The object is kept from change and removal until its time is over.
+    Retained,
     /// The login was refused.
     Unauthenticated,
     /// The storage is full or over its quota.
@@ -451,7 +453,10 @@ impl Cause {
 
 impl Failure for StoreError {
     fn kind(&self) -> ErrorKind {
-        ErrorKind::Storage
+        match self.kind {
+            StoreErrorKind::Retained => ErrorKind::Retained,
+            _ => ErrorKind::Storage,
+        }
     }
 
     fn hint(&self) -> Option<String> {
@@ -462,6 +467,7 @@ impl Failure for StoreError {
             StoreErrorKind::NoSpace => "free some room there, or lower the retention and run `holdfast prune`",
             StoreErrorKind::ReadOnly => "mount the destination writable",
             StoreErrorKind::PermissionDenied => "check the owner and mode of the destination, or run as its owner",
+            StoreErrorKind::Retained => "it can be removed when its time is over, by the next prune",
             StoreErrorKind::Unauthenticated => "check the login and password of the backup's record",
             StoreErrorKind::Timeout | StoreErrorKind::Connection => "check that the server is up and reachable",
             StoreErrorKind::Untrusted => {

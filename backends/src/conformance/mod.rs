@@ -6,8 +6,11 @@
 
 mod concurrent;
 pub mod files;
+mod large;
 mod listing;
 mod objects;
+
+pub use large::large_object;
 
 use engine_api::{BlobStore, Key, StoreError, StoreErrorKind};
 

@@ -6,13 +6,17 @@ use crate::http::escape;
 /// What is assumed until the bucket says otherwise.
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// The domain whose buckets have regions with addresses of their own.
-const AWS: &str = "amazonaws.com";
+/// The domains whose buckets have regions with addresses of their own.
+const AWS: [&str; 2] = ["amazonaws.com", "amazonaws.com.cn"];
+
+/// Others that want, or will one day want, the bucket in the host's name.
+const BY_NAME: [&str; 2] = ["storage.googleapis.com", "aliyuncs.com"];
 
 /// How a bucket is addressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Style {
-    /// As the host needs it: by name at Amazon, by path everywhere else.
+    /// As the host needs it: by name at Amazon and its like and wherever the server says that it takes nothing else, by
+    /// path everywhere else.
     #[default]
     Auto,
     /// `https://HOST/BUCKET/…`
@@ -31,6 +35,8 @@ pub(super) struct Endpoint {
     pub(super) prefix: String,
     pub(super) region: String,
     by_name: bool,
+    /// Whether the other style may be tried.
+    style: Style,
 }
 
 impl Endpoint {
@@ -57,7 +63,7 @@ impl Endpoint {
             Style::Path => false,
             Style::Virtual => true,
             // A dot would be one name more than the certificate is for.
-            Style::Auto => host.ends_with(AWS) && !bucket.contains('.'),
+            Style::Auto => AWS.iter().chain(&BY_NAME).any(|domain| is_of(host, domain)) && !bucket.contains('.'),
         };
         Ok(Self {
             scheme,
@@ -66,21 +72,37 @@ impl Endpoint {
             prefix,
             region: region.to_owned(),
             by_name,
+            style: settings.style,
         })
     }
 
     /// The same bucket in `region`; at Amazon each has a host of its own.
     pub(super) fn in_region(&self, region: &str) -> Self {
-        let host = if self.host.ends_with(AWS) {
-            format!("s3.{region}.{AWS}")
-        } else {
-            self.host.clone()
+        let host = match AWS.iter().find(|domain| is_of(&self.host, domain)) {
+            Some(domain) => format!("s3.{region}.{domain}"),
+            None => self.host.clone(),
         };
         Self {
             host,
             region: region.to_owned(),
             ..self.clone()
         }
+    }
+
+    /// The same with the bucket in the host's name; `None` where it is there already or the settings say otherwise.
+    pub(super) fn by_name(&self) -> Option<Self> {
+        (self.style == Style::Auto && !self.by_name).then(|| Self {
+            by_name: true,
+            ..self.clone()
+        })
+    }
+
+    /// The region that the server's address in a redirection has in its name, where this is a server of Amazon's.
+    pub(super) fn region_at<'a>(&self, url: &'a str) -> Option<&'a str> {
+        AWS.iter().find(|domain| is_of(&self.host, domain))?;
+        let (_, rest) = url.split_once("://")?;
+        let host = rest.split('/').next()?;
+        region_of(host.strip_prefix(&format!("{}.", self.bucket)).unwrap_or(host))
     }
 
     pub(super) fn is_encrypted(&self) -> bool {
@@ -126,10 +148,21 @@ impl Endpoint {
 
 /// The region in the name of a host of Amazon's.
 fn region_of(host: &str) -> Option<&str> {
-    let name = host.strip_suffix(AWS)?.strip_suffix('.')?;
+    let domain = AWS.iter().find(|domain| is_of(host, domain))?;
+    let name = without_port(host).strip_suffix(domain)?.strip_suffix('.')?;
     let region = name.strip_prefix("s3.").or_else(|| name.strip_prefix("s3-"))?;
     let region = region.strip_prefix("dualstack.").unwrap_or(region);
     (!region.is_empty() && !region.contains('.')).then_some(region)
+}
+
+fn without_port(host: &str) -> &str {
+    host.split(':').next().unwrap_or(host)
+}
+
+/// Whether `host` is `domain` or a name below it.
+fn is_of(host: &str, domain: &str) -> bool {
+    let above = without_port(host).strip_suffix(domain);
+    above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
 }
 
 fn wrong(message: String) -> Cause {

@@ -16,11 +16,30 @@ impl Spoken {
     }
 }
 
+/// What servers say that take no bucket in the path.
+pub(super) const REFUSED_PATHS: [&str; 2] = ["SecondLevelDomainForbidden", "PathStyleDomainForbidden"];
+
 /// The failure that a refusal means, by the code in it where it has one.
 pub(super) fn meaning(refusal: Refusal) -> Failure {
     let spoken = Spoken::of(&refusal);
-    let Some((kind, hint)) = known(&spoken.code) else {
+    meaning_of(refusal, &spoken)
+}
+
+/// The same where more is known than the refusal's text tells.
+pub(super) fn meaning_of(refusal: Refusal, spoken: &Spoken) -> Failure {
+    let Some((kind, hint)) = locked(spoken).or_else(|| known(&spoken.code)) else {
         return refusal.into();
+    };
+    let elsewhere = ELSEWHERE.contains(&spoken.code.as_str());
+    let hint = if elsewhere && !spoken.region.is_empty() {
+        Some(format!(
+            "give the record the bucket's own region: S3Region {}",
+            spoken.region
+        ))
+    } else if let Some(address) = refusal.location.as_ref().filter(|_| elsewhere) {
+        Some(format!("give the record the address that the server names: {address}"))
+    } else {
+        hint.map(str::to_owned)
     };
     let text = if spoken.message.is_empty() {
         spoken.code.clone()
@@ -38,6 +57,29 @@ pub(super) fn meaning(refusal: Refusal) -> Failure {
             "SlowDown" | "RequestTimeout" | "OperationAborted" | "ConditionalRequestConflict"
         );
     Failure::Known(kind, if passes { cause } else { cause.lasting() })
+}
+
+/// What servers say when the bucket is in another region.
+const ELSEWHERE: [&str; 5] = [
+    "AuthorizationHeaderMalformed",
+    "AuthorizationQueryParametersError",
+    "PermanentRedirect",
+    "TemporaryRedirect",
+    "IllegalLocationConstraintException",
+];
+
+/// Locked objects are refused under several codes, told by their messages.
+fn locked(spoken: &Spoken) -> Option<Meaning> {
+    let message = spoken.message.to_ascii_lowercase();
+    let asks = message.contains("content-md5") || message.contains("x-amz-checksum");
+    let locked = spoken.code == "ObjectLocked" || message.contains("object lock") || message.contains("worm protected");
+    (locked && !asks).then_some((StoreErrorKind::Retained, None))
+}
+
+/// Whether the server wants a digest beside the body, as buckets whose objects get locked do.
+pub(super) fn wants_checksum(refusal: &Refusal) -> bool {
+    let text = refusal.text.to_ascii_lowercase();
+    refusal.status == 400 && (text.contains("content-md5") || text.contains("x-amz-checksum"))
 }
 
 type Meaning = (StoreErrorKind, Option<&'static str>);
@@ -59,9 +101,8 @@ fn known(code: &str) -> Option<Meaning> {
             Some("make a new key and put it in the backup's record"),
         ),
         "RequestTimeTooSkewed" => (K::Unauthenticated, Some("set this machine's clock")),
-        "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException" => {
-            (K::Other, Some("give the record the bucket's own region"))
-        }
+        _ if ELSEWHERE.contains(&code) => (K::Other, Some("give the record the bucket's own region as S3Region")),
+        _ if REFUSED_PATHS.contains(&code) => (K::Other, Some("give the record S3Style virtual")),
         "PreconditionFailed" => (K::AlreadyExists, None),
         "InvalidRange" => (K::Truncated, None),
         "QuotaExceeded" | "XMinioStorageFull" | "XMinioAdminBucketQuotaExceeded" | "InsufficientStorage" => {

@@ -1,11 +1,16 @@
 //! An S3 bucket: Amazon's, or anybody's who speaks the protocol (MinIO, Ceph, Wasabi, Garage, rclone).
 //!
 //! Objects lie in the bucket under restic's names, below the prefix if there is one. A large object goes up in parts, and
-//! is there when the last step says so and not before; what fails is aborted. Over plain HTTP the server checks every
-//! body against a signed digest; over TLS the connection protects it.
+//! is there when the last step says so and not before; what fails is aborted, and what a killed program left is aborted by
+//! a later upload. Over plain HTTP the server checks every body against a signed digest; over TLS the connection protects
+//! it.
+//!
+//! A bucket in another region is followed there when it is opened. Objects can be put under a lock, save those that are
+//! removed within hours.
 
 mod endpoint;
 mod errors;
+mod leftovers;
 mod listing;
 mod multipart;
 mod open;
@@ -81,6 +86,10 @@ struct S3 {
     capabilities: Capabilities,
     /// Whether the server takes `If-None-Match`; some say that they do not know it.
     conditional: AtomicBool,
+    /// Whether the server wants a digest beside every body.
+    checks: AtomicBool,
+    /// Whether what interrupted uploads left has been looked for.
+    swept: AtomicBool,
 }
 
 impl S3 {
@@ -126,6 +135,10 @@ impl S3 {
         let name = self.name(key);
         self.size(&name)?;
         self.request("DELETE", &name).send()?.finish()
+    }
+
+    fn is_checked(&self) -> bool {
+        self.checks.load(Ordering::Relaxed)
     }
 
     fn is_conditional(&self) -> bool {

@@ -5,8 +5,9 @@ use engine_api::{Body, Capabilities, Destination, PutMode, StoreError, StoreErro
 
 use super::endpoint::Endpoint;
 use super::errors::{self, Spoken};
+use super::upload::PROBE;
 use super::{CONCURRENCY, S3, Settings, upload};
-use crate::http::{Answer, Client, Failure, Place};
+use crate::http::{Answer, Client, Failure, Place, Refusal};
 
 /// Opens the bucket, in whichever region it is.
 ///
@@ -29,9 +30,11 @@ pub fn open(settings: &Settings) -> Result<Destination, StoreError> {
         access_key: settings.access_key.clone(),
         secret_key: settings.secret_key.clone(),
         storage_class: settings.storage_class.clone(),
+        checks: AtomicBool::new(settings.object_lock.is_some()),
         object_lock: settings.object_lock.clone(),
         capabilities: Capabilities::minimal().with_concurrency(concurrency),
         conditional: AtomicBool::new(true),
+        swept: AtomicBool::new(false),
     };
     if let Err(failure) = store.find(settings.create) {
         return Err(store.place("open").folder("", failure));
@@ -39,32 +42,43 @@ pub fn open(settings: &Settings) -> Result<Destination, StoreError> {
     Ok(Destination::new(Arc::new(store), Box::new(())))
 }
 
+/// How often the server may point elsewhere: to the other style, to the region, and once more.
+const TURNS: usize = 3;
+
 impl S3 {
-    /// Finds the bucket, and its region where the settings do not say or are wrong.
+    /// Finds the bucket: its style and its region where the settings do not say, or name another region.
     fn find(&mut self, create: bool) -> Result<(), Failure> {
-        let answer = self.look()?;
-        if answer.status == 200 {
-            answer.finish()?;
-            return self.probe(create);
+        let mut turns = TURNS;
+        loop {
+            let answer = self.look()?;
+            if answer.status == 200 {
+                answer.finish()?;
+                return self.probe(create);
+            }
+            let region = answer.header("x-amz-bucket-region").map(str::to_owned);
+            let refusal = answer.refusal();
+            let mut spoken = Spoken::of(&refusal);
+            spoken.region = region.unwrap_or(spoken.region);
+            if spoken.code == "NoSuchBucket" && create {
+                self.make()?;
+                return self.probe(create);
+            }
+            match self.elsewhere(&refusal, &spoken) {
+                Some(endpoint) if turns > 0 => self.endpoint = endpoint,
+                _ => return Err(errors::meaning_of(refusal, &spoken)),
+            }
+            turns -= 1;
         }
-        let region = answer.header("x-amz-bucket-region").map(str::to_owned);
-        let refusal = answer.refusal();
-        let spoken = Spoken::of(&refusal);
-        if spoken.code == "NoSuchBucket" && create {
-            self.make()?;
-            return self.probe(create);
+    }
+
+    /// Where the bucket is to be asked for instead, as far as the server's refusal tells.
+    fn elsewhere(&self, refusal: &Refusal, spoken: &Spoken) -> Option<Endpoint> {
+        if errors::REFUSED_PATHS.contains(&spoken.code.as_str()) {
+            return self.endpoint.by_name();
         }
-        let region = region.unwrap_or(spoken.region);
-        if region.is_empty() || region == self.endpoint.region {
-            return Err(errors::meaning(refusal));
-        }
-        self.endpoint = self.endpoint.in_region(&region);
-        let answer = self.look()?;
-        if answer.status != 200 {
-            return Err(errors::meaning(answer.refusal()));
-        }
-        answer.finish()?;
-        self.probe(create)
+        let named = Some(spoken.region.as_str()).filter(|region| !region.is_empty());
+        let region = named.or_else(|| self.endpoint.region_at(refusal.location.as_deref()?))?;
+        (region != self.endpoint.region).then(|| self.endpoint.in_region(region))
     }
 
     /// A listing of one: it needs the login, the bucket and the right to list, as everything later does.
@@ -93,7 +107,7 @@ impl S3 {
     /// Finds out whether the server keeps creators apart. That takes an object, so it is done only where a repository is
     /// about to be made; else nothing is promised.
     fn probe(&mut self, create: bool) -> Result<(), Failure> {
-        if !create || self.object_lock.is_some() {
+        if !create {
             return Ok(());
         }
         let name = self.probe_name();
@@ -101,7 +115,8 @@ impl S3 {
         // The capabilities promise nothing yet, so a put looks first: the condition itself must be asked for.
         let conditional = || {
             upload::send(self, PutMode::Create, || {
-                self.request("PUT", &name).body(Body::Bytes(b"probe"))
+                let request = self.request("PUT", &name).body(Body::Bytes(b"probe"));
+                request.with_checksum(self.is_checked())
             })
         };
         put()?;
@@ -116,6 +131,6 @@ impl S3 {
     fn probe_name(&self) -> Vec<u8> {
         use std::hash::{BuildHasher, RandomState};
         let number = RandomState::new().hash_one(std::process::id());
-        format!("{}.holdfast-probe-{number:016x}", self.endpoint.prefix).into_bytes()
+        format!("{}{PROBE}{number:016x}", self.endpoint.prefix).into_bytes()
     }
 }

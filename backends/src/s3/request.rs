@@ -59,7 +59,7 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// The same with a checksum of the body, which locked buckets ask for.
+    /// The same with digests of the body, over TLS too.
     pub(super) fn with_checksum(mut self, yes: bool) -> Self {
         self.checksum = yes;
         self
@@ -131,15 +131,9 @@ impl<'a> Request<'a> {
                 digest.update(piece);
                 md5.update(piece);
             }
-            if !self.s3.endpoint.is_encrypted() {
-                // Some servers check this digest only.
-                self.plain.push(("content-md5", BASE64.encode(&md5.finalize())));
-            }
+            // Some servers check this digest only, and buckets that lock their objects want it.
+            self.plain.push(("content-md5", BASE64.encode(&md5.finalize())));
         }
-        let digest = digest.finalize();
-        if self.checksum {
-            self.signed.push(("x-amz-checksum-sha256", BASE64.encode(&digest)));
-        }
-        Ok(HEXLOWER.encode(&digest))
+        Ok(HEXLOWER.encode(&digest.finalize()))
     }
 }

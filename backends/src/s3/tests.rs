@@ -83,6 +83,90 @@ fn regions_are_known_by_name_and_followed() {
     );
 }
 
+#[test]
+fn the_bucket_stands_in_the_name_where_the_host_wants_it() {
+    for (host, by_name) in [
+        ("s3.eu-west-1.amazonaws.com", true),
+        ("s3.cn-north-1.amazonaws.com.cn", true),
+        ("storage.googleapis.com", true),
+        ("oss-eu-central-1.aliyuncs.com:443", true),
+        ("notamazonaws.com", false),
+        ("s3.wasabisys.com", false),
+    ] {
+        let found = endpoint(host, "b");
+        assert_eq!(found.host().starts_with("b."), by_name, "{host}");
+        // What may still be tried where the server refuses the path.
+        assert_eq!(found.by_name().is_some(), !by_name, "{host}");
+    }
+    let settings = Settings {
+        host: "s3.example.org".to_owned(),
+        bucket: "b".to_owned(),
+        style: Style::Path,
+        ..Settings::default()
+    };
+    assert!(
+        Endpoint::of(&settings).unwrap().by_name().is_none(),
+        "the settings count"
+    );
+    let other = endpoint("s3.example.org", "b").by_name().unwrap();
+    assert_eq!(other.url(&other.path(b"x"), ""), "https://b.s3.example.org/x");
+}
+
+#[test]
+fn regions_are_found_in_redirections_of_amazons() {
+    let here = endpoint("s3.amazonaws.com", "b");
+    for (url, region) in [
+        ("https://b.s3.us-west-2.amazonaws.com/?x", Some("us-west-2")),
+        ("https://b.s3-us-west-2.amazonaws.com/", Some("us-west-2")),
+        ("https://s3.eu-west-3.amazonaws.com/b", Some("eu-west-3")),
+        ("https://b.s3.example.org/", None),
+        ("nonsense", None),
+    ] {
+        assert_eq!(here.region_at(url), region, "{url}");
+    }
+    assert_eq!(
+        endpoint("s3.example.org", "b").region_at("https://b.s3.us-west-2.amazonaws.com/"),
+        None
+    );
+}
+
+#[test]
+fn another_region_is_named_in_the_hint() {
+    let (_, cause) = errors::meaning(http::Refusal {
+        status: 400,
+        text: "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-3</Region></Error>".to_owned(),
+        location: None,
+        wait: None,
+    })
+    .explain();
+    assert!(cause.hint().unwrap().contains("S3Region eu-west-3"), "{cause:?}");
+}
+
+/// By a code of its own, or by the words of a general one; whoever only asks for a digest speaks of locks, too.
+#[test]
+fn locked_objects_are_told_from_forbidden_ones() {
+    let kind = |status, code: &str, message: &str| {
+        errors::meaning(http::Refusal {
+            status,
+            text: format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"),
+            location: None,
+            wait: None,
+        })
+        .kind()
+    };
+    let locked = "Access Denied because object protected by object lock.";
+    assert_eq!(kind(403, "AccessDenied", locked), StoreErrorKind::Retained);
+    assert_eq!(kind(400, "ObjectLocked", ""), StoreErrorKind::Retained);
+    let worm = "Object is WORM protected and cannot be overwritten";
+    assert_eq!(kind(400, "InvalidRequest", worm), StoreErrorKind::Retained);
+    assert_eq!(
+        kind(403, "AccessDenied", "Access Denied"),
+        StoreErrorKind::PermissionDenied
+    );
+    let digest = "Content-MD5 HTTP header is required for Put Object requests with Object Lock parameters";
+    assert_eq!(kind(400, "InvalidRequest", digest), StoreErrorKind::Other);
+}
+
 /// Amazon's published example of a signature.
 #[test]
 fn signatures_are_those_of_the_description() {

@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering;
 use engine_api::{Body, Cause, PutMode, StoreErrorKind};
 
 use super::request::Request;
-use super::{S3, multipart};
+use super::{S3, errors, multipart};
 use crate::http::{Answer, Failure};
 
 /// Larger objects go up in parts.
@@ -11,6 +11,12 @@ const SINGLE: u64 = 64 << 20;
 
 /// Of an archive class, restic's data packs alone: the rest must be readable at once.
 const ARCHIVES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
+
+/// How the name of the object begins that finds out what the server can do.
+pub(super) const PROBE: &str = ".holdfast-probe-";
+
+/// What is removed again within hours is never locked.
+const PASSING: [&str; 2] = ["locks/", PROBE];
 
 pub(super) fn put(s3: &S3, name: &[u8], body: Body<'_>, mode: PutMode) -> Result<(), Failure> {
     if !is_listable(name) {
@@ -26,7 +32,7 @@ pub(super) fn put(s3: &S3, name: &[u8], body: Body<'_>, mode: PutMode) -> Result
     }
     send(s3, mode, || {
         let request = s3.request("PUT", name).body(body);
-        with_storage(s3, name, request).with_checksum(s3.object_lock.is_some())
+        with_storage(s3, name, request).with_checksum(s3.is_checked())
     })?
     .finish()
 }
@@ -36,8 +42,19 @@ fn is_listable(name: &[u8]) -> bool {
     std::str::from_utf8(name).is_ok_and(|name| !name.contains(|c: char| c.is_control() && c != '\t' && c != '\n'))
 }
 
-/// Sends the request that makes the object, with the condition that `mode` asks for where the server knows it.
+/// Sends the request that makes the object, with the condition that `mode` asks for where the server knows it, and with
+/// the digest that some buckets want.
 pub(super) fn send<'a>(s3: &'a S3, mode: PutMode, request: impl Fn() -> Request<'a>) -> Result<Answer, Failure> {
+    match send_as_known(s3, mode, &request) {
+        Err(Failure::Refused(refusal)) if !s3.is_checked() && errors::wants_checksum(&refusal) => {
+            s3.checks.store(true, Ordering::Relaxed);
+            send_as_known(s3, mode, &request)
+        }
+        other => other,
+    }
+}
+
+fn send_as_known<'a>(s3: &'a S3, mode: PutMode, request: &impl Fn() -> Request<'a>) -> Result<Answer, Failure> {
     if mode == PutMode::Replace || !s3.is_conditional() {
         return request().send();
     }
@@ -57,7 +74,8 @@ pub(super) fn with_storage<'a>(s3: &S3, name: &[u8], mut request: Request<'a>) -
     if !s3.storage_class.is_empty() && (!archived || below.starts_with(b"data/")) {
         request = request.signed("x-amz-storage-class", s3.storage_class.clone());
     }
-    if let Some(lock) = &s3.object_lock {
+    let passing = PASSING.iter().any(|begin| below.starts_with(begin.as_bytes()));
+    if let Some(lock) = s3.object_lock.as_ref().filter(|_| !passing) {
         let until = jiff::Timestamp::now() + std::time::Duration::from_secs(u64::from(lock.days) * 86_400);
         request = request.signed("x-amz-object-lock-mode", lock.mode.clone()).signed(
             "x-amz-object-lock-retain-until-date",

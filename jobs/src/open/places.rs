@@ -188,6 +188,8 @@ fn s3_settings(site: &Site, create: bool, http: Options) -> Result<s3::Settings>
         secret_key,
         region,
         storage_class,
+        style,
+        lock,
         certificate,
     } = &site.place
     else {
@@ -204,8 +206,8 @@ fn s3_settings(site: &Site, create: bool, http: Options) -> Result<s3::Settings>
         trust: trust(certificate)?,
         create,
         http,
-        style: s3::Style::default(),
-        object_lock: None,
+        style: *style,
+        object_lock: lock.clone(),
     })
 }
 

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use backends::Secret;
+use backends::{Secret, s3};
 
 use super::engines::EngineName;
 use super::fields::Fields;
@@ -82,7 +82,8 @@ pub enum Place {
         /// Whom to believe that it is the server.
         certificate: Certificate,
     },
-    /// A bucket of an S3 server (`S3Host`, `S3Bucket`, `S3AccessKey`, `S3SecretKey`, `S3Region`, `S3StorageClass`).
+    /// A bucket of an S3 server (`S3Host`, `S3Bucket`, `S3AccessKey`, `S3SecretKey`, `S3Region`, `S3StorageClass`,
+    /// `S3Style`, `S3LockMode`, `S3LockDays`).
     S3 {
         /// The server.
         host: String,
@@ -96,6 +97,10 @@ pub enum Place {
         region: String,
         /// The class that new objects get; the bucket's own when empty.
         storage_class: String,
+        /// Whether the bucket stands in the address's path or in the host's name.
+        style: s3::Style,
+        /// The lock that new objects get; none when missing.
+        lock: Option<s3::ObjectLock>,
         /// Whom to believe that it is the server.
         certificate: Certificate,
     },
@@ -309,15 +314,7 @@ pub(super) fn place(fields: &Fields<'_>, engine: EngineName) -> Checked<Place> {
             password: Secret::new(optional(fields, "WebDAVPassword")?),
             certificate: certificate(fields)?,
         },
-        PlaceKind::S3 => Place::S3 {
-            host: needed(fields, "S3Host", "the name of an S3 server")?,
-            bucket: needed(fields, "S3Bucket", "the name of a bucket")?,
-            access_key: needed(fields, "S3AccessKey", "the public half of a key")?,
-            secret_key: Secret::new(needed(fields, "S3SecretKey", "the secret half of a key")?),
-            region: optional(fields, "S3Region")?,
-            storage_class: optional(fields, "S3StorageClass")?,
-            certificate: certificate(fields)?,
-        },
+        PlaceKind::S3 => bucket(fields)?,
         PlaceKind::B2 => Place::B2 {
             account: needed(fields, "B2AccountId", "the id of an account or key")?,
             key: Secret::new(needed(fields, "B2AccountKey", "a key")?),
@@ -425,6 +422,51 @@ pub(super) fn port(fields: &Fields<'_>, property: &str, usual: u16) -> Checked<u
     fields.read(property, usual, "a port from 1 to 65535", |text| {
         text.parse().ok().filter(|port| *port > 0)
     })
+}
+
+fn bucket(fields: &Fields<'_>) -> Checked<Place> {
+    Ok(Place::S3 {
+        host: needed(fields, "S3Host", "the name of an S3 server")?,
+        bucket: needed(fields, "S3Bucket", "the name of a bucket")?,
+        access_key: needed(fields, "S3AccessKey", "the public half of a key")?,
+        secret_key: Secret::new(needed(fields, "S3SecretKey", "the secret half of a key")?),
+        region: optional(fields, "S3Region")?,
+        storage_class: optional(fields, "S3StorageClass")?,
+        style: style(fields)?,
+        lock: lock(fields)?,
+        certificate: certificate(fields)?,
+    })
+}
+
+fn style(fields: &Fields<'_>) -> Checked<s3::Style> {
+    fields.read("S3Style", s3::Style::Auto, "auto, path or virtual", |text| {
+        Some(match text {
+            "auto" => s3::Style::Auto,
+            "path" => s3::Style::Path,
+            "virtual" => s3::Style::Virtual,
+            _ => return None,
+        })
+    })
+}
+
+/// A mode without a time, or a time without a mode, would lock nothing.
+fn lock(fields: &Fields<'_>) -> Checked<Option<s3::ObjectLock>> {
+    const MODES: &str = "governance or compliance";
+    const DAYS: &str = "a number of days from 1 to 36500";
+    let mode = fields.read("S3LockMode", None, MODES, |text| {
+        let known = text.eq_ignore_ascii_case("governance") || text.eq_ignore_ascii_case("compliance");
+        known.then(|| Some(text.to_ascii_uppercase()))
+    })?;
+    let days = fields.read("S3LockDays", None, DAYS, |text| {
+        let days = text.parse().ok().filter(|days| (1..=36_500).contains(days));
+        days.map(Some)
+    })?;
+    match (mode, days) {
+        (Some(mode), Some(days)) => Ok(Some(s3::ObjectLock { mode, days })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(fields.missing("S3LockDays", DAYS)),
+        (None, Some(_)) => Err(fields.missing("S3LockMode", MODES)),
+    }
 }
 
 fn protocol(fields: &Fields<'_>) -> Checked<String> {

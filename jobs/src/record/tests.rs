@@ -140,6 +140,30 @@ fn a_storage_has_its_own_properties_and_its_engines() {
         .with("S3SecretKey", "very secret");
     assert_eq!(job(&s3).location(), "s3:s3.example.org/b");
     assert!(!format!("{:?}", job(&s3)).contains("very secret"));
+    for (property, value) in [
+        ("S3Style", "host"),
+        ("S3LockMode", "forever"),
+        ("S3LockDays", "0"),
+        ("S3LockDays", "7"),
+        ("S3LockMode", "governance"),
+    ] {
+        // One half of a lock would lock nothing.
+        let (text, _) = message(&s3.clone().with(property, value));
+        assert!(text.contains("S3Style is") || text.contains("S3Lock"), "{text}");
+    }
+    let locked = s3
+        .clone()
+        .with("S3Style", "virtual")
+        .with("S3LockMode", "governance")
+        .with("S3LockDays", "30");
+    let Place::S3 { style, lock, .. } = job(&locked).place else {
+        panic!("it is a bucket");
+    };
+    let wanted = backends::s3::ObjectLock {
+        mode: "GOVERNANCE".to_owned(),
+        days: 30,
+    };
+    assert_eq!((style, lock), (backends::s3::Style::Virtual, Some(wanted)));
     let (text, _) = message(&Record {
         kind: b"rsync".into(),
         ..s3

@@ -69,9 +69,9 @@ impl Plan<'_> {
         if full.as_ref().is_err_and(|error| !is_full(error)) {
             return full;
         }
-        self.forget(repository, watcher, report)?;
+        unless_retained(watcher, self.forget(repository, watcher, report))?;
         if prunes_on(self.job.prune, &report.started) && !self.options.dry_run {
-            Self::prune(MAX_UNUSED, repository, watcher, report)?;
+            unless_retained(watcher, Self::prune(MAX_UNUSED, repository, watcher, report))?;
         }
         self.check(repository, watcher, report)?;
         full
@@ -184,5 +184,17 @@ impl Plan<'_> {
         pruned.bytes_freed += report.prune.take().map_or(0, |before| before.bytes_freed);
         report.prune = Some(pruned);
         Ok(())
+    }
+}
+
+/// What a bucket keeps for a time is no run's failure: a later one removes it when that time is over.
+fn unless_retained(watcher: &dyn Watcher, outcome: engine_api::Result<()>) -> engine_api::Result<()> {
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::Retained => {
+            let text = format!("not everything old could be removed yet: {}", error.chain());
+            watcher.step(&Step::Warning { text: &text });
+            Ok(())
+        }
+        other => other,
     }
 }

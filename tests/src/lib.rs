@@ -8,6 +8,8 @@ pub mod disk;
 pub mod duplicity;
 pub mod faults;
 pub mod files;
+pub mod gate;
+pub mod handshake;
 pub mod holdfast;
 pub mod machine;
 pub mod mortal;

@@ -155,7 +155,8 @@ fn serve(stream: &TcpStream, service: &Mutex<Service>) {
     let mut reader = std::io::BufReader::new(stream);
     while let Some(request) = wire::Request::read(&mut reader) {
         let answer = calls::answer(&request, service);
-        if answer.write(stream, request.method == "HEAD").is_err() {
+        let last = request.header("connection") == "close";
+        if answer.write(stream, request.method == "HEAD", last).is_err() || last {
             return;
         }
     }

@@ -102,8 +102,12 @@ impl Answer {
         }
     }
 
-    pub fn write(&self, mut stream: impl Write, head_only: bool) -> std::io::Result<()> {
+    /// Writes it; the `last` one of a connection says so.
+    pub fn write(&self, mut stream: impl Write, head_only: bool, last: bool) -> std::io::Result<()> {
         let mut head = format!("HTTP/1.1 {} X\r\ncontent-length: {}\r\n", self.status, self.body.len());
+        if last {
+            head.push_str("connection: close\r\n");
+        }
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -1,6 +1,7 @@
 //! Every storage against the real server: the public suite, the engine, the real restic, and bad networks.
 
 mod b2;
+mod bucket;
 mod common;
 mod killed;
 mod network;
@@ -9,6 +10,8 @@ mod records;
 mod rest;
 mod s3;
 mod secrets;
+mod statuses;
+mod strict;
 mod trial;
 mod webdav;
 

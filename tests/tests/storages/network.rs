@@ -1,67 +1,149 @@
 //! What every storage over HTTP does when there is no proper server at the other end.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use backends::http::Options;
-use backends::rest::{self, Settings};
-use engine_api::StoreErrorKind;
+use backends::http::{Options, Trust};
+use backends::{b2, rest, s3, webdav};
+use engine_api::{StoreError, StoreErrorKind};
+use holdfast_tests::handshake::Handshake;
+use holdfast_tests::need;
 use holdfast_tests::proxy::{Fault, Proxy};
-use holdfast_tests::server::free_address;
+use holdfast_tests::server::{Certificates, free_address};
 
-use crate::common::{refusal, within};
+use crate::common::{Place, Store, refusal, within};
 
-fn at(address: std::net::SocketAddr) -> Settings {
-    Settings {
-        protocol: "http".to_owned(),
-        host: address.ip().to_string(),
-        port: address.port(),
-        http: Options {
-            connect: Duration::from_millis(500),
-            stall: Duration::from_millis(300),
-            ..Options::default()
-        },
-        ..Settings::default()
+const NO_OPENSSL: &str = "openssl is not installed";
+
+/// The way to a server that is none.
+#[derive(Clone)]
+struct Way {
+    protocol: &'static str,
+    host: String,
+    port: u16,
+    trust: Trust,
+}
+
+impl Way {
+    fn to(address: SocketAddr) -> Self {
+        Self {
+            protocol: "http",
+            host: address.ip().to_string(),
+            port: address.port(),
+            trust: Trust::System,
+        }
+    }
+
+    fn encrypted(self, trust: Trust) -> Self {
+        Self {
+            protocol: "https",
+            trust,
+            ..self
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("{}://{}:{}", self.protocol, self.host, self.port)
     }
 }
 
-fn refused(settings: &Settings) -> (StoreErrorKind, String, String) {
-    within(Duration::from_secs(5), || {
-        refusal(rest::open(settings).map(|destination| destination.blobs))
-    })
+fn impatient() -> Options {
+    Options {
+        connect: Duration::from_millis(500),
+        stall: Duration::from_millis(300),
+        ..Options::default()
+    }
+}
+
+type Open = fn(&Way) -> Result<Store, StoreError>;
+
+/// Every storage over HTTP.
+const STORAGES: [(&str, Open); 4] = [
+    ("rest", |way| {
+        let settings = rest::Settings {
+            protocol: way.protocol.to_owned(),
+            host: way.host.clone(),
+            port: way.port,
+            trust: way.trust.clone(),
+            http: impatient(),
+            ..rest::Settings::default()
+        };
+        rest::open(&settings).map(|destination| destination.blobs)
+    }),
+    ("webdav", |way| {
+        let settings = webdav::Settings {
+            url: way.url(),
+            trust: way.trust.clone(),
+            http: impatient(),
+            ..webdav::Settings::default()
+        };
+        webdav::open(&settings).map(|destination| destination.blobs)
+    }),
+    ("s3", |way| {
+        let settings = s3::Settings {
+            host: way.url(),
+            bucket: "bucket".to_owned(),
+            access_key: "AK".to_owned(),
+            secret_key: "secret".into(),
+            trust: way.trust.clone(),
+            http: impatient(),
+            ..s3::Settings::default()
+        };
+        s3::open(&settings).map(|destination| destination.blobs)
+    }),
+    ("b2", |way| {
+        let settings = b2::Settings {
+            account_id: "id".to_owned(),
+            account_key: "key".into(),
+            bucket: "bucket".to_owned(),
+            api: way.url(),
+            trust: way.trust.clone(),
+            http: impatient(),
+            ..b2::Settings::default()
+        };
+        b2::open(&settings).map(|destination| destination.blobs)
+    }),
+];
+
+/// What each storage says of `way`, at once and not after a minute.
+fn each(way: &Way, check: impl Fn(&str, StoreErrorKind, &str, &str)) {
+    for (name, open) in STORAGES {
+        let (kind, message, hint) = within(Duration::from_secs(20), || refusal(open(way)));
+        check(name, kind, &message, &hint);
+    }
 }
 
 #[test]
 fn a_closed_port_is_a_broken_connection() {
-    let (kind, message, hint) = refused(&at(free_address()));
-    assert_eq!(kind, StoreErrorKind::Connection, "{message}");
-    assert!(hint.contains("reachable"), "{hint}");
+    each(&Way::to(free_address()), |name, kind, message, hint| {
+        assert_eq!(kind, StoreErrorKind::Connection, "{name}: {message}");
+        assert!(hint.contains("reachable"), "{name}: {hint}");
+    });
 }
 
 #[test]
 fn a_name_that_nobody_has_is_told() {
-    let settings = Settings {
+    let way = Way {
         host: "nobody.invalid".to_owned(),
-        ..at(free_address())
+        ..Way::to(free_address())
     };
-    let (kind, message, _) = refused(&settings);
-    assert!(
-        matches!(kind, StoreErrorKind::Connection | StoreErrorKind::Timeout),
-        "{message}"
-    );
+    each(&way, |name, kind, message, _| {
+        assert!(
+            matches!(kind, StoreErrorKind::Connection | StoreErrorKind::Timeout),
+            "{name}: {message}"
+        );
+    });
 }
 
 #[test]
 fn a_server_that_never_answers_ends_in_a_timeout() {
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    for protocol in ["http", "https"] {
-        let settings = Settings {
-            protocol: protocol.to_owned(),
-            ..at(silent.local_addr().unwrap())
-        };
-        let (kind, message, _) = refused(&settings);
-        assert_eq!(kind, StoreErrorKind::Timeout, "{protocol}: {message}");
+    let plain = Way::to(silent.local_addr().unwrap());
+    for way in [plain.clone(), plain.encrypted(Trust::Insecure)] {
+        each(&way, |name, kind, message, _| {
+            assert_eq!(kind, StoreErrorKind::Timeout, "{name}, {}: {message}", way.protocol);
+        });
     }
 }
 
@@ -75,9 +157,12 @@ fn statuses_have_their_meaning() {
         (301, StoreErrorKind::Other),
     ] {
         let proxy = Proxy::start(free_address(), Arc::new(move |_| Fault::Answer(status)));
-        let (found, message, _) = refused(&at(proxy.address));
-        assert_eq!(found, kind, "{message}");
-        assert!(message.contains(&status.to_string()), "{message}");
+        each(&Way::to(proxy.address), |name, found, message, hint| {
+            assert_eq!(found, kind, "{name}: {message}");
+            // A login that is refused is said in words.
+            let told = message.contains(&status.to_string()) || hint.contains("key");
+            assert!(told, "{name}: {message}");
+        });
     }
 }
 
@@ -86,17 +171,69 @@ fn a_server_that_speaks_something_else_is_told() {
     let server = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = server.local_addr().unwrap();
     std::thread::spawn(move || {
-        for stream in server.incoming().take(2).flatten() {
-            use std::io::Write;
+        for stream in server.incoming().flatten() {
+            use std::io::{Read, Write};
             let _ = (&stream).write_all(b"220 mail.example.org ESMTP\r\n");
-            std::thread::sleep(Duration::from_millis(100));
+            // The client hangs up when it has seen enough.
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+            while let Ok(1..) = (&stream).read(&mut [0; 4096]) {}
         }
     });
-    for protocol in ["http", "https"] {
-        let settings = Settings {
-            protocol: protocol.to_owned(),
-            ..at(address)
-        };
-        refused(&settings);
+    for way in [Way::to(address), Way::to(address).encrypted(Trust::Insecure)] {
+        each(&way, |_, _, _, _| ());
+    }
+}
+
+#[test]
+fn an_expired_certificate_is_told() {
+    let place = Place::new();
+    let certificates = need!(Certificates::make(&place.path("tls"), "IP:127.0.0.1", -1), NO_OPENSSL);
+    let server = Handshake::start(&certificates);
+    let way = Way::to(server.address).encrypted(Trust::Authority(certificates.authority()));
+    each(&way, |name, kind, message, hint| {
+        assert_eq!(kind, StoreErrorKind::Untrusted, "{name}: {message}");
+        assert!(message.contains("expired"), "{name}: {message}");
+        assert!(hint.contains("renewed"), "{name}: {hint}");
+    });
+}
+
+#[test]
+fn a_certificate_for_another_name_is_told() {
+    let place = Place::new();
+    let certificates = need!(
+        Certificates::make(&place.path("tls"), "DNS:other.example.org", 30),
+        NO_OPENSSL
+    );
+    let server = Handshake::start(&certificates);
+    let way = Way::to(server.address).encrypted(Trust::Authority(certificates.authority()));
+    each(&way, |name, kind, message, hint| {
+        assert_eq!(kind, StoreErrorKind::Untrusted, "{name}: {message}");
+        assert!(message.contains("another name"), "{name}: {message}");
+        assert!(hint.contains("name"), "{name}: {hint}");
+    });
+}
+
+/// Whose certificate nobody vouches for is believed when the settings say so, and never else.
+#[test]
+fn a_server_of_its_own_authority_is_believed_only_as_told() {
+    let place = Place::new();
+    let certificates = need!(Certificates::make(&place.path("tls"), "IP:127.0.0.1", 30), NO_OPENSSL);
+    let server = Handshake::start(&certificates);
+    let way = |trust: Trust| Way::to(server.address).encrypted(trust);
+    for bad in [Trust::System, Trust::Pinned([7; 32])] {
+        each(&way(bad), |name, kind, message, hint| {
+            assert_eq!(kind, StoreErrorKind::Untrusted, "{name}: {message}");
+            assert!(hint.contains("give the record"), "{name}: {hint}");
+        });
+    }
+    for good in [
+        Trust::Authority(certificates.authority()),
+        Trust::Pinned(certificates.fingerprint()),
+        Trust::Insecure,
+    ] {
+        // It goes no further than to be believed.
+        each(&way(good), |name, kind, message, _| {
+            assert_eq!(kind, StoreErrorKind::Connection, "{name}: {message}");
+        });
     }
 }

@@ -36,11 +36,13 @@ pub fn run(
     let aside = Aside::new(folder, options.spare);
     let mut results: Vec<Measured> = peers.iter().map(|peer| empty(peer.as_ref(), options)).collect();
     for round in 1..=options.rounds {
-        for (peer, result) in peers.iter().zip(&mut results) {
+        for (number, (peer, result)) in peers.iter().zip(&mut results).enumerate() {
             eprintln!("round {round} of {}: {}", options.rounds, result.title);
             // The round before, or a run that was broken off, left its changes.
             corpus.revert(GENERATIONS)?;
-            Round::new(corpus, peer.as_ref(), folder, remote)?.run(result, &aside)?;
+            // Servers remember for a while what was at a name before.
+            let name = format!("repository-{round}-{number}");
+            Round::new(corpus, peer.as_ref(), folder, remote, &name)?.run(result, &aside)?;
         }
     }
     Ok(results)
@@ -97,7 +99,13 @@ impl Drop for Round<'_> {
 }
 
 impl<'a> Round<'a> {
-    fn new(corpus: &'a Corpus, peer: &'a dyn Peer, folder: &Path, remote: Option<&'a Remote>) -> Result<Self, Error> {
+    fn new(
+        corpus: &'a Corpus,
+        peer: &'a dyn Peer,
+        folder: &Path,
+        remote: Option<&'a Remote>,
+        name: &str,
+    ) -> Result<Self, Error> {
         let work = folder.join("work");
         if work.exists() {
             fs::remove_dir_all(&work).at("remove", &work)?;
@@ -105,7 +113,7 @@ impl<'a> Round<'a> {
         let place = Place {
             corpus: corpus.root(),
             repository: match remote {
-                Some(remote) => remote.stored(folder, "repository"),
+                Some(remote) => remote.stored(folder, name),
                 None => work.join("repository"),
             },
             target: work.join("target"),

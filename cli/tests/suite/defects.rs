@@ -469,6 +469,40 @@ fn d44_room_is_made_where_it_is_short() {
     );
 }
 
+/// Of a large set the weekly full never ended, and nothing was encrypted.
+#[test]
+fn d49_chains_are_encrypted_where_wanted_and_a_full_needs_no_source() {
+    let machine = machine("duplicity", "repo");
+    // Not on this day, nor on the next should midnight come.
+    let day = jiff::Zoned::now().weekday().to_sunday_zero_offset();
+    let day = ((day + 3) % 7).to_string();
+    let wishes = ["Type", "incremental", "FullDay", &day, "Encrypt", "enabled"];
+    machine.good(&[&["db", "backups", "setprop", "b1"], &wishes[..]].concat());
+    machine.good(&["backup-data", "-b", "b1"]);
+    next_second();
+    machine.write("data/new", "n");
+    machine.good(&["backup-data", "-b", "b1"]);
+    let stored = |part: &str| {
+        let names = fs::read_dir(machine.path("repo")).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.contains(part)).count()
+    };
+    assert_eq!(stored("duplicity-"), stored(".gpg"), "everything is encrypted");
+
+    fs::rename(machine.path("data"), machine.path("away")).unwrap();
+    machine.good(&["synthetic-full", "-b", "b1"]);
+    fs::rename(machine.path("away"), machine.path("data")).unwrap();
+    let out = machine.good(&["backup-data", "-b", "b1"]);
+    assert!(out.contains("(0 new, 0 changed,"), "{out}");
+    machine.good(&[
+        "restore-file",
+        "-b",
+        "b1",
+        &machine.text("out"),
+        &machine.text("data/new"),
+    ]);
+}
+
 /// What is restored beside something is all new, and half of it is of no use.
 #[test]
 fn d77_there_must_be_room_beside_what_is_there() {

@@ -39,7 +39,7 @@ fn no_marker_no_backup() {
 
 /// Old snapshots make room, as few as are needed, and never the last.
 #[test]
-fn a_full_disk() {
+fn d32_a_full_disk() {
     let bench = Bench::new();
     let _mount = need!(
         Mount::image(

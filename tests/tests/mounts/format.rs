@@ -1,4 +1,4 @@
-//! Disks formatted for backups: loop devices stand for them.
+//! Disks formatted for backups: loop devices stand for them, save where partitions are looked at. Those are the guest's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,55 +8,57 @@ use backends::mount::{format, usb};
 use engine_api::{Failure, StoreErrorKind};
 use holdfast_tests::disk::Disk;
 use holdfast_tests::need;
-use holdfast_tests::server::program;
 
 use crate::NO_LOOP;
-
-const NO_SFDISK: &str = "sfdisk is not installed";
+use crate::guest::inside;
 
 fn label(name: &str) -> String {
     format!("{name}{}", std::process::id() % 10_000)
 }
 
-/// Whether a partition of a loop device appears at all.
-fn shows_partitions() -> bool {
-    let Some(disk) = Disk::blank() else { return false };
-    let script = format!("echo type=linux | sfdisk -q --label gpt {}", disk.device.display());
-    let made = std::process::Command::new("sh").args(["-c", &script]).status();
-    let name = disk.device.file_name().unwrap().to_str().unwrap().to_owned();
-    let partition = PathBuf::from(format!("/sys/class/block/{name}/{name}p1"));
-    let end = Instant::now() + Duration::from_secs(2);
-    while !partition.exists() && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    made.is_ok_and(|status| status.success()) && partition.exists()
-}
-
-/// The original gave every disk the label `backup`, and took `1` after the disk's name for the partition's, which is wrong
-/// for NVMe disks as it is for loop devices: theirs ends in `p1`.
+/// The original gave every disk the label `backup`, and took `1` after the disk's name for the partition's, which is right
+/// for a stick and wrong for an NVMe disk: the guest has an empty one of each, which are known by their sizes.
 #[test]
 fn d82_a_disk_gets_the_label_that_was_asked_for_on_a_partition_that_the_kernel_names() {
-    let disk = need!(Disk::blank(), NO_LOOP);
-    need!(program("sfdisk"), NO_SFDISK);
-    need!(
-        shows_partitions().then_some(()),
-        "this kernel shows no partitions of loop devices"
-    );
-    let label = label("hf-d82-");
-    let plan = format::plan(&disk.device, &label).unwrap();
-    assert!(plan.whole);
-    assert_eq!(plan.lost.len(), 1, "{:?}", plan.lost);
-    let made = plan.run().unwrap();
-    assert_eq!(made, Path::new(&format!("{}p1", disk.device.display())));
-    let found = usb::disks().unwrap();
-    let found = found.iter().find(|found| found.device == made).unwrap();
-    assert_eq!(found.label.as_deref(), Some(label.as_str()));
-    assert_eq!(found.kind.as_deref(), Some("ext4"));
-    // A second time it is still one disk with one partition, and the first label may be used again.
-    let again = format::plan(&disk.device, &label).unwrap();
-    assert_eq!(again.lost.len(), 2, "{:?}", again.lost);
-    assert_eq!(again.run().unwrap(), made);
+    if !inside() {
+        return;
+    }
+    for (name, ending, label) in [("sd", "1", "D82-STICK"), ("nvme", "p1", "D82-NVME")] {
+        let device = empty_disk(name);
+        let plan = format::plan(&device, label).unwrap();
+        assert!(plan.whole);
+        assert_eq!(plan.lost.len(), 1, "{:?}", plan.lost);
+        let made = plan.run().unwrap();
+        assert_eq!(made, Path::new(&format!("{}{ending}", device.display())));
+        let found = usb::disks().unwrap();
+        let found = found.iter().find(|found| found.device == made).unwrap();
+        assert_eq!(found.label.as_deref(), Some(label));
+        assert_eq!(found.kind.as_deref(), Some("ext4"));
+        // A second time it is still one disk with one partition, and the first label may be used again.
+        let again = format::plan(&device, label).unwrap();
+        assert_eq!(again.lost.len(), 2, "{:?}", again.lost);
+        assert_eq!(again.run().unwrap(), made);
+    }
 }
+
+/// The guest's disk of that kind with nothing on it; the kernel may still be finding it.
+fn empty_disk(name: &str) -> PathBuf {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        for disk in fs::read_dir("/sys/block").unwrap().flatten() {
+            let sectors = fs::read_to_string(disk.path().join("size")).unwrap_or_default();
+            let is_named = disk.file_name().to_string_lossy().starts_with(name);
+            if is_named && sectors.trim() == EMPTY_SECTORS {
+                return Path::new("/dev").join(disk.file_name());
+            }
+        }
+        assert!(Instant::now() < end, "there is no empty {name} disk");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The size of the guest's empty disks, 48 MiB.
+const EMPTY_SECTORS: &str = "98304";
 
 #[test]
 fn a_disk_in_use_is_refused() {

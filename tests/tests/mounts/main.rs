@@ -4,6 +4,7 @@
 
 mod format;
 mod guest;
+mod manual;
 mod qemu;
 
 use std::fs;

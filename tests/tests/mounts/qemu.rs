@@ -1,7 +1,8 @@
 //! The guest: QEMU with Debian's kernel, this machine's filesystem below a layer of memory, and the tests of `guest`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use holdfast_tests::need;
@@ -10,8 +11,22 @@ use holdfast_tests::world::program;
 /// The folder that `tests/guest/build` filled.
 const GUEST: &str = "HOLDFAST_TEST_GUEST";
 
+/// Two guests at once would only be in each other's way.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 #[test]
 fn guest_in_qemu() {
+    run("guest::", 7);
+}
+
+#[test]
+fn manual_in_qemu() {
+    run("manual::,format::d82", 3);
+}
+
+/// Runs the tests with these parts of names in a guest, which have to be so many.
+fn run(only: &str, count: usize) {
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = std::env::var_os(GUEST)
         .map(PathBuf::from)
         .filter(|folder| folder.join("initramfs").exists());
@@ -28,8 +43,16 @@ fn guest_in_qemu() {
         .status()
         .unwrap();
     assert!(made.success());
+    let empty = [
+        tempfile::NamedTempFile::new().unwrap(),
+        tempfile::NamedTempFile::new().unwrap(),
+    ];
+    for disk in &empty {
+        disk.as_file().set_len(48 << 20).unwrap();
+    }
     let started = Instant::now();
-    let output = qemu(&folder, disk.path()).output().unwrap();
+    let disks = [disk.path(), empty[0].path(), empty[1].path()];
+    let output = qemu(&folder, disks, only).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let lines: Vec<&str> = text
         .lines()
@@ -42,16 +65,17 @@ fn guest_in_qemu() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(
-        text.contains(" 7 passed; 0 failed"),
+        text.contains(&format!(" {count} passed; 0 failed")),
         "not all tests of the guest ran:\n{text}"
     );
 }
 
-fn qemu(folder: &std::path::Path, disk: &std::path::Path) -> Command {
+/// The disks: a stick with a label, an empty stick, an empty NVMe disk.
+fn qemu(folder: &Path, disks: [&Path; 3], only: &str) -> Command {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("guest/inside");
     let tests = std::env::current_exe().unwrap();
     let words = format!(
-        "console=ttyS0 quiet panic=-1 holdfast.modules={} holdfast.script={} holdfast.tests={} holdfast.program={}",
+        "console=ttyS0 quiet panic=-1 holdfast.modules={} holdfast.script={} holdfast.tests={} holdfast.program={} holdfast.only={only}",
         folder.join("modules").display(),
         here.display(),
         tests.display(),
@@ -60,7 +84,7 @@ fn qemu(folder: &std::path::Path, disk: &std::path::Path) -> Command {
     // A guest that hangs is ended by `timeout`, which ends with this process too.
     let mut command = Command::new("timeout");
     command.args([
-        "240",
+        "290",
         "qemu-system-x86_64",
         "-accel",
         "tcg,thread=multi",
@@ -92,9 +116,12 @@ fn qemu(folder: &std::path::Path, disk: &std::path::Path) -> Command {
         "-device",
         "qemu-xhci",
     ]);
-    command.arg("-drive");
-    command.arg(format!("if=none,id=stick,format=raw,file={}", disk.display()));
-    command.args(["-device", "usb-storage,drive=stick"]);
+    let kinds = ["usb-storage", "usb-storage", "nvme,serial=suite"];
+    for (number, (disk, kind)) in disks.into_iter().zip(kinds).enumerate() {
+        command.arg("-drive");
+        command.arg(format!("if=none,id=disk{number},format=raw,file={}", disk.display()));
+        command.args(["-device", &format!("{kind},drive=disk{number}")]);
+    }
     command.stdin(Stdio::null());
     command
 }

@@ -1,7 +1,7 @@
 //! The examples of NethServer's own manual, typed as they stand there, against servers with the names, addresses and
 //! passwords that stand there: the machine has a network of its own.
 //!
-//! Those that mount a share need a kernel with CIFS and NFS, and are not here.
+//! Those that mount a share need a kernel with CIFS and NFS: they are among the tests of mounts, in the guest.
 
 use std::path::Path;
 

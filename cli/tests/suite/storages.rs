@@ -41,7 +41,7 @@ fn a_storage_is_tried_before_it_is_trusted() {
         "connected",
         "wrote objects",
         "removed them all",
-        "MiB/s",
+        "iB/s",
         "refuses to overwrite",
         "room",
         "is good for",

@@ -55,7 +55,7 @@ impl CheckWhen {
 }
 
 impl CheckData {
-    /// What the next check reads, when the one before read `last` (as [`shown`] has it).
+    /// What the next check reads, when the one before read `last` (as its line in the state has it).
     #[must_use]
     pub fn next(self, last: Option<&str>) -> ReadData {
         match self {

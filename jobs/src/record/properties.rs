@@ -123,7 +123,6 @@ pub(super) const KNOWN: &[Property] = &[
     typed("SftpPort"),
     typed("SftpUser"),
     typed("SftpDirectory"),
-    typed("SftpCompression"),
     typed("S3Host"),
     typed("S3Bucket"),
     typed("S3AccessKey"),

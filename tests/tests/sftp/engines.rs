@@ -190,44 +190,6 @@ fn a_large_file_with_few_changes_sends_few_bytes() {
     assert!(sent < LENGTH / 20, "{sent} of {LENGTH} bytes were sent");
 }
 
-/// The script meant to compress what goes over SSH, and never did.
-#[test]
-fn d30_plain_files_are_compressed_on_their_way() {
-    const LENGTH: u64 = 3_000_000;
-    let sent_with = |compress: bool| {
-        let mut plain = Plain::start()?;
-        let text = corpus::Random::new(30).text(usize::try_from(LENGTH).unwrap());
-        std::fs::write(plain.tree.join("large"), &text).unwrap();
-        let sent = Arc::new(AtomicU64::new(0));
-        let meter = Meter::start(plain.server.address(), Arc::clone(&sent));
-        let mut settings = plain.server.settings(&plain.place);
-        settings.port = meter.port();
-        settings.compress = compress;
-        let (_, stored) = plain.backup_through(settings);
-        assert!(std::fs::read(stored.join("large")).unwrap() == text);
-        Some(sent.load(Ordering::SeqCst))
-    };
-    let compressed = need!(sent_with(true), NO_SERVER);
-    let plain = need!(sent_with(false), NO_SERVER);
-    assert!(plain > LENGTH, "{plain}");
-    assert!(compressed < LENGTH / 2, "{compressed} of {LENGTH} bytes were sent");
-    // A record says so for the engine that is worth it, and can say otherwise.
-    let compresses = |engine: &str, property: Option<&str>| {
-        let mut record = jobs::esmith::Record::of_kind(engine)
-            .with("VFSType", "sftp")
-            .with("SftpHost", "server")
-            .with("SftpUser", "ann")
-            .with("SftpDirectory", "backup");
-        if let Some(value) = property {
-            record = record.with("SftpCompression", value);
-        }
-        let job = jobs::Job::read(&jobs::JobName::new("b1").unwrap(), &record).unwrap();
-        matches!(job.place, jobs::Place::Sftp { compress: true, .. })
-    };
-    assert!(compresses("rsync", None) && !compresses("rsync", Some("disabled")));
-    assert!(!compresses("restic", None) && compresses("restic", Some("enabled")));
-}
-
 /// The connection breaks again and again, in the middle of files and between them: the backup goes on where it stopped,
 /// and what comes of it is whole.
 #[test]

@@ -61,6 +61,9 @@ pub struct FileCapabilities {
     /// Where the root is on this machine, when the store is a plain folder of it: an engine may then read and write it
     /// with the system's own calls.
     pub local_path: Option<PathBuf>,
+    /// Why the place could not be tried out, where it gave no answer: what it can do is then not known, though the rest
+    /// here promises nothing.
+    pub unanswered: Option<String>,
 }
 
 impl Default for FileCapabilities {
@@ -86,6 +89,7 @@ impl Default for FileCapabilities {
             sync_all: false,
             concurrency: 1,
             local_path: None,
+            unanswered: None,
         }
     }
 }

@@ -4,7 +4,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine_api::{BackupRequest, Event, FileCapabilities, FileStore, Folder, Progress, SnapshotId, Timestamp};
+use engine_api::{
+    BackupRequest, Cause, Event, FileCapabilities, FileStore, Folder, Progress, SnapshotId, StoreError, StoreErrorKind,
+    Timestamp,
+};
 
 use super::before::Base;
 use crate::RsyncEngine;
@@ -112,6 +115,15 @@ fn check_place(store: &dyn FileStore) -> Result<()> {
 }
 
 pub(super) fn check_capabilities(location: &str, can: &FileCapabilities) -> Result<()> {
+    if let Some(why) = &can.unanswered {
+        return Err(Error::Store(StoreError {
+            operation: "try out",
+            object: "the folder".to_owned(),
+            location: location.to_owned(),
+            kind: StoreErrorKind::Connection,
+            source: Cause::new(why.as_str()).into(),
+        }));
+    }
     let lacks = [
         (can.hard_links, "hard links"),
         (can.symlinks, "symbolic links"),

@@ -1,8 +1,12 @@
 //! What the folder can do, found out by doing it, in a folder that is gone afterwards.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
-use engine_api::{FileCapabilities, FileStat, FileStore, Folder, NewMetadata, StoreError, StoredFile, Timestamp};
+use engine_api::{
+    FileCapabilities, FileStat, FileStore, Folder, NewMetadata, StoreError, StoreErrorKind, StoredFile, Timestamp,
+};
 
 use super::Files;
 use crate::sftp::blobs::temporary_name;
@@ -24,27 +28,55 @@ const NOTHING: NewMetadata<'_> = NewMetadata {
     xattrs: None,
 };
 
+/// So often is a place tried out whose server does not answer, with a longer wait each time.
+const TRIES: u32 = 6;
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// What the folder can do; where the connection is lost in the middle it is found out once more, for a question without an
+/// answer is no "no".
 pub(super) fn probe(store: &Files) -> FileCapabilities {
+    let mut found = once(store);
+    for again in 0..TRIES {
+        if found.unanswered.is_none() {
+            break;
+        }
+        std::thread::sleep(FIRST_WAIT * 2_u32.pow(again));
+        found = once(store);
+    }
+    found
+}
+
+fn once(store: &Files) -> FileCapabilities {
     let mut found = FileCapabilities::default();
-    found.concurrency = CONCURRENCY;
     let (root, name) = (store.root(), temporary_name());
     let Ok(folder) = root.child(&name) else {
         return found;
     };
-    if store.make_folder(&root, &name).is_err() {
-        return found;
+    let probe = Probe {
+        store,
+        folder,
+        lost: RefCell::default(),
+    };
+    if probe.can(store.make_folder(&root, &name)) {
+        // A place where not even a file can be made can do nothing.
+        let all = probe.all(&mut found);
+        probe.can(all);
+        probe.empty();
+        let _ = store.remove_folder(&root, &name);
     }
-    let probe = Probe { store, folder };
-    // A place where not even a file can be made can do nothing.
-    let _ = probe.all(&mut found);
-    probe.empty();
-    let _ = store.remove_folder(&root, &name);
+    if let Some(lost) = probe.lost.into_inner() {
+        found = FileCapabilities::default();
+        found.unanswered = Some(lost);
+    }
+    found.concurrency = CONCURRENCY;
     found
 }
 
 struct Probe<'a> {
     store: &'a Files,
     folder: Folder,
+    /// Why there was no answer.
+    lost: RefCell<Option<String>>,
 }
 
 impl Probe<'_> {
@@ -54,34 +86,59 @@ impl Probe<'_> {
         file.write_at(0, &[7; 5000])?;
         found.case_sensitive = self.look(b"FILE").is_none();
         let odd = b"\xff:?*|\" ";
-        found.any_name = store.create(folder, odd).is_ok() && self.names().iter().any(|name| name == odd);
-        found.hard_links = store.hard_link((folder, b"file"), (folder, b"second")).is_ok()
+        found.any_name = self.can(store.create(folder, odd)) && self.names().iter().any(|name| name == odd);
+        found.hard_links = self.can(store.hard_link((folder, b"file"), (folder, b"second")))
             && self.look(b"second").is_some_and(|second| second.size == 5000);
         // What has hard links is no FAT, and everything else has holes; the protocol does not tell.
         found.holes = found.hard_links;
         self.symlinks(found);
         self.metadata(file.as_ref(), found);
-        if let Ok(copy) = store.create(folder, b"copy") {
-            found.copy_range =
-                copy.copy_range(file.as_ref(), 0..5000, 0).is_ok() && copy.stat().is_ok_and(|stat| stat.size == 5000);
+        if let Some(copy) = self.answer(store.create(folder, b"copy")) {
+            found.copy_range = self.can(copy.copy_range(file.as_ref(), 0..5000, 0))
+                && self.answer(copy.stat()).is_some_and(|stat| stat.size == 5000);
         }
-        let replaces = store.create(folder, b"other").is_ok()
-            && store.rename((folder, b"other"), (folder, b"file")).is_ok()
+        let replaces = self.can(store.create(folder, b"other"))
+            && self.can(store.rename((folder, b"other"), (folder, b"file")))
             && self.look(b"file").is_some_and(|stat| stat.size == 0);
         found.atomic_replace = replaces && self.renames_over();
         Ok(())
     }
 
+    /// What an answer says, if it is one.
+    fn answer<T>(&self, result: Result<T, StoreError>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                if matches!(error.kind, StoreErrorKind::Connection | StoreErrorKind::Timeout) {
+                    self.lost.borrow_mut().get_or_insert_with(|| error.source.to_string());
+                }
+                None
+            }
+        }
+    }
+
+    fn can(&self, result: Result<impl Sized, StoreError>) -> bool {
+        self.answer(result).is_some()
+    }
+
+    fn sets(&self, errors: Vec<StoreError>) -> bool {
+        let mut all = true;
+        for error in errors {
+            all = self.can(Err::<(), _>(error));
+        }
+        all
+    }
+
     fn look(&self, name: &[u8]) -> Option<FileStat> {
-        self.store.stat(&self.folder, name).ok().flatten()
+        self.answer(self.store.stat(&self.folder, name)).flatten()
     }
 
     fn names(&self) -> Vec<Vec<u8>> {
         let mut names = Vec::new();
-        let _ = self.store.list(&self.folder, &mut |listed| {
+        self.can(self.store.list(&self.folder, &mut |listed| {
             names.push(listed.name.to_vec());
             ControlFlow::Continue(())
-        });
+        }));
         names
     }
 
@@ -93,21 +150,23 @@ impl Probe<'_> {
 
     fn symlinks(&self, found: &mut FileCapabilities) {
         let (store, folder, target) = (self.store, &self.folder, b"nowhere/\xfe");
-        found.symlinks = store.symlink(folder, b"link", target).is_ok()
-            && store.read_link(folder, b"link").is_ok_and(|read| read == target);
+        found.symlinks = self.can(store.symlink(folder, b"link", target))
+            && self
+                .answer(store.read_link(folder, b"link"))
+                .is_some_and(|read| read == target);
         let new = NewMetadata {
             mtime: Some(TIME),
             ..NOTHING
         };
         found.link_metadata = found.symlinks
-            && store.set_metadata(folder, b"link", &new).is_empty()
+            && self.sets(store.set_metadata(folder, b"link", &new))
             && self.look(b"link").is_some_and(|stat| stat.mtime == TIME);
     }
 
     fn metadata(&self, file: &dyn StoredFile, found: &mut FileCapabilities) {
         let set = |new: NewMetadata<'_>| {
-            let failed = file.set_metadata(&new);
-            file.stat().ok().filter(|_| failed.is_empty())
+            let is_set = self.sets(file.set_metadata(&new));
+            self.answer(file.stat()).filter(|_| is_set)
         };
         let mode = set(NewMetadata {
             mode: Some(0o4751),

@@ -122,6 +122,15 @@ fn a_place_without_links_is_refused_in_a_sentence() {
     );
 }
 
+/// A lost connection is no lack of links.
+#[test]
+fn a_place_that_gave_no_answer_is_not_told_to_have_no_links() {
+    let mut unknown = engine_api::FileCapabilities::default();
+    unknown.unanswered = Some("the connection was lost".to_owned());
+    let error = super::super::plan::check_capabilities("there", &unknown).unwrap_err();
+    assert_eq!(error.to_string(), "cannot try out the folder in there");
+}
+
 fn poor(store: &dyn FileStore) -> engine_api::FileCapabilities {
     let mut can = store.capabilities().clone();
     can.hard_links = false;

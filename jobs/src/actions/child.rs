@@ -89,7 +89,24 @@ pub(crate) fn run(call: &Call<'_>, cancelled: &dyn Fn() -> bool, line: &mut dyn 
     ending
 }
 
+/// So often is a program tried that somebody is just writing, or seems to: a process that was begun in the same moment holds
+/// what its parent had open for writing until it is another program.
+const BUSY_TRIES: u32 = 100;
+const BUSY_WAIT: Duration = Duration::from_millis(10);
+
 fn start(call: &Call<'_>) -> io::Result<(Child, PipeReader)> {
+    let mut started = start_once(call);
+    for _ in 0..BUSY_TRIES {
+        match started {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => thread::sleep(BUSY_WAIT),
+            other => return other,
+        }
+        started = start_once(call);
+    }
+    started
+}
+
+fn start_once(call: &Call<'_>) -> io::Result<(Child, PipeReader)> {
     const NO_FORMAT: i32 = 8;
     match spawn(call, call.program.as_os_str(), None) {
         // A script without its first line is the shell's, as it has always been.

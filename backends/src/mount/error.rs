@@ -36,6 +36,11 @@ impl Failed {
         }
     }
 
+    /// Whether somebody uses it now, by the words of `umount`.
+    pub(super) fn is_busy(&self) -> bool {
+        self.cause.to_string().contains("is busy")
+    }
+
     pub(super) fn into_store_error(self, object: &str, point: &Path) -> StoreError {
         StoreError {
             operation: self.operation,

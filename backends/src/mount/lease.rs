@@ -5,11 +5,17 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use engine_api::StoreErrorKind;
 
 use super::error::Failed;
 use super::{Source, Spot, mounted_at, program};
+
+/// So often is a mount that is busy unmounted.
+const BUSY_TRIES: u32 = 30;
+const BUSY_WAIT: Duration = Duration::from_millis(100);
 
 /// One user's hold on a mount. Dropping the last one of all processes unmounts what was mounted here.
 pub(super) struct Lease {
@@ -107,7 +113,7 @@ impl Lease {
         };
         if alone && self.users.metadata()?.len() > 0 {
             // A mount that is still busy stays, and is used again by the next run.
-            if unmount(&self.point, false).is_ok() || !mounted_at(&self.point).is_ok_and(|found| found.is_some()) {
+            if unmount_patiently(&self.point).is_ok() || !mounted_at(&self.point).is_ok_and(|found| found.is_some()) {
                 self.users.set_len(0)?;
             }
         }
@@ -126,6 +132,17 @@ impl Drop for Lease {
 /// A folder on a dead share or disk answers with an error to the simplest question.
 fn is_alive(point: &Path) -> bool {
     fs::read_dir(point).is_ok_and(|mut names| names.next().is_none_or(|name| name.is_ok()))
+}
+
+/// Somebody may just be looking into it, or a program that was begun in the same moment may hold what this one had open there.
+fn unmount_patiently(point: &Path) -> Result<(), Failed> {
+    for _ in 0..BUSY_TRIES {
+        match unmount(point, false) {
+            Err(failed) if failed.is_busy() => thread::sleep(BUSY_WAIT),
+            other => return other,
+        }
+    }
+    unmount(point, false)
 }
 
 fn unmount(point: &Path, lazy: bool) -> Result<(), Failed> {

@@ -26,8 +26,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crossbeam_channel::{SendTimeoutError, Sender};
 use engine_api::{BackupReport, BackupRequest, BlobStore, Event, Key, Phase, Progress};
 use fstree::{Names, Walk, WalkOptions};
 
@@ -47,6 +48,8 @@ pub use synthetic::{SyntheticReport, SyntheticRequest};
 const WAITING: u64 = 24 << 20;
 /// Bytes of a segment, about; less where volumes are small.
 const SEGMENT: u64 = 1 << 20;
+/// How often who waits for another thread looks whether one has failed.
+const LOOK_UP: Duration = Duration::from_millis(100);
 
 /// What all threads of a backup share.
 struct Context<'a> {
@@ -86,6 +89,19 @@ impl Context<'_> {
             Err(Error::Interrupted)
         } else {
             Ok(())
+        }
+    }
+
+    /// Hands something to another thread, and gives up when one has failed: whoever was to take it may be gone, with the other
+    /// end still lying in a queue that nobody empties.
+    fn hand<T>(&self, to: &Sender<T>, mut thing: T) -> Result<()> {
+        loop {
+            match to.send_timeout(thing, LOOK_UP) {
+                Ok(()) => return Ok(()),
+                Err(SendTimeoutError::Timeout(back)) => thing = back,
+                Err(SendTimeoutError::Disconnected(_)) => return Err(Error::Interrupted),
+            }
+            self.failed()?;
         }
     }
 

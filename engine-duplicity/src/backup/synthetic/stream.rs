@@ -142,7 +142,7 @@ impl<'a, 'c> Stream<'a, 'c> {
     }
 
     fn send(&self, pending: Pending) -> Result<()> {
-        self.pending.send(pending).map_err(|_| Error::Interrupted)
+        self.context.hand(&self.pending, pending)
     }
 
     fn file(&mut self, merge: &mut Merge<'_, '_>, merged: Merged, old: &Old, mut entry: Entry) -> Result<()> {
@@ -163,7 +163,7 @@ impl<'a, 'c> Stream<'a, 'c> {
             pieces: receiver,
             permit,
         })?;
-        let send = |piece| pieces.send(piece).map_err(|_| Error::Interrupted);
+        let send = |piece| self.context.hand(&pieces, piece);
         send(Piece::Begin {
             entry: Box::new(entry.clone()),
             diff: false,

@@ -44,10 +44,15 @@ pub struct Options {
     #[arg(long)]
     pub keep: bool,
 
-    /// Remove restored trees at the very end only: ext4 is slow to make files where many were removed in the last minutes.
-    /// Takes the corpus's room once more for each program and round.
+    /// Remove what was restored, and repositories, at the very end only: ext4 is slow to make files where many were removed
+    /// in the last minutes. Takes the room of a repository and of the corpus once more for each program and round.
     #[arg(long)]
     pub spare: bool,
+
+    /// Mebibytes of memory that are taken, written and given back before each step, so that a machine that lends what it does
+    /// not use to others has that much at hand, for every program alike.
+    #[arg(long, default_value_t = 0)]
+    pub warm: u64,
 
     /// The holdfast program; built from this workspace when it is not given.
     #[arg(long)]

@@ -42,7 +42,9 @@ pub fn run(
             corpus.revert(GENERATIONS)?;
             // Servers remember for a while what was at a name before.
             let name = format!("repository-{round}-{number}");
-            Round::new(corpus, peer.as_ref(), folder, remote, &name)?.run(result, &aside)?;
+            let mut round = Round::new(corpus, peer.as_ref(), folder, remote, &name, &aside)?;
+            round.warm = options.warm;
+            round.run(result)?;
         }
     }
     Ok(results)
@@ -57,16 +59,19 @@ fn empty(peer: &dyn Peer, options: &Options) -> Measured {
     }
 }
 
-/// Where restored trees are removed at the end only, if that is wished.
+/// Where trees that are needed no more wait for the end, if that is wished.
 struct Aside(Option<PathBuf>);
 
 impl Aside {
     fn new(folder: &Path, spare: bool) -> Self {
-        Self(spare.then(|| folder.join("restored")))
+        Self(spare.then(|| folder.join("aside")))
     }
 
     /// Takes a tree that is needed no more.
     fn take(&self, tree: &Path) -> Result<(), Error> {
+        if !tree.exists() {
+            return Ok(());
+        }
         let Some(folder) = &self.0 else {
             return fs::remove_dir_all(tree).at("remove", tree);
         };
@@ -89,12 +94,15 @@ struct Round<'a> {
     peer: &'a dyn Peer,
     place: Place<'a>,
     work: PathBuf,
+    /// Mebibytes that are to be at hand when a step begins.
+    warm: u64,
+    aside: &'a Aside,
 }
 
 impl Drop for Round<'_> {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.work);
-        let _ = fs::remove_dir_all(&self.place.repository);
+        let _ = self.aside.take(&self.place.repository);
+        let _ = self.aside.take(&self.work);
     }
 }
 
@@ -105,6 +113,7 @@ impl<'a> Round<'a> {
         folder: &Path,
         remote: Option<&'a Remote>,
         name: &str,
+        aside: &'a Aside,
     ) -> Result<Self, Error> {
         let work = folder.join("work");
         if work.exists() {
@@ -131,10 +140,12 @@ impl<'a> Round<'a> {
             peer,
             place,
             work,
+            warm: 0,
+            aside,
         })
     }
 
-    fn run(&self, result: &mut Measured, aside: &Aside) -> Result<(), Error> {
+    fn run(&self, result: &mut Measured) -> Result<(), Error> {
         // Every program finds the corpus in the page cache.
         read_all(self.corpus.root())?;
         if let Some(init) = self.peer.init(&self.place) {
@@ -151,7 +162,7 @@ impl<'a> Round<'a> {
         self.optional(result, Step::List, || self.peer.list(&self.place))?;
         if self.optional(result, Step::Restore, || self.peer.restore(&self.place))? {
             self.compare()?;
-            aside.take(&self.place.target)?;
+            self.aside.take(&self.place.target)?;
         }
         self.optional(result, Step::Check, || self.peer.check(&self.place))?;
         for generation in 2..=GENERATIONS {
@@ -195,6 +206,7 @@ impl<'a> Round<'a> {
         // What the step before left to write must not slow this one down.
         measure::run(std::process::Command::new("sync"), &self.log())?;
         thread::sleep(TICK);
+        self.warm()?;
         let before = self.place.remote.map_or(0, Remote::sent);
         let cost = measure::run(command, &self.log())?;
         let sent = self.place.remote.map(|remote| remote.sent() - before);
@@ -205,6 +217,17 @@ impl<'a> Round<'a> {
             costs.push(cost);
         }
         Ok(())
+    }
+
+    /// By a program of its own: the peak memory of this one would count as that of the programs it starts.
+    fn warm(&self) -> Result<(), Error> {
+        if self.warm == 0 {
+            return Ok(());
+        }
+        let mut fill = std::process::Command::new("dd");
+        fill.args(["if=/dev/zero", "of=/dev/null", "count=1", "iflag=fullblock"]);
+        fill.arg(format!("bs={}M", self.warm));
+        self.untimed(fill)
     }
 
     fn untimed(&self, command: std::process::Command) -> Result<(), Error> {

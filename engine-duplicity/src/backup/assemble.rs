@@ -302,9 +302,8 @@ impl<'a, 'c> Assembler<'a, 'c> {
         segment.mark.cut = cut;
         segment.mark.spools = self.spools.position();
         let (packed, receiver) = bounded(1);
-        let gone = |_| Error::Interrupted;
-        self.in_order.send(receiver).map_err(|_| Error::Interrupted)?;
-        self.to_pack.send(ToPack { segment, packed }).map_err(gone)
+        self.context.hand(&self.in_order, receiver)?;
+        self.context.hand(&self.to_pack, ToPack { segment, packed })
     }
 }
 

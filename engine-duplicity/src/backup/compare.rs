@@ -165,7 +165,7 @@ impl<'a, 'c> Comparer<'a, 'c> {
     }
 
     fn send(&self, pending: Pending) -> Result<()> {
-        self.pending.send(pending).map_err(|_| Error::Interrupted)
+        self.context.hand(&self.pending, pending)
     }
 
     fn found(&mut self, found: &Found) -> Result<()> {
@@ -310,7 +310,7 @@ impl<'a, 'c> Comparer<'a, 'c> {
             }),
             pieces: sender,
         };
-        self.files.send(task).map_err(|_| Error::Interrupted)
+        self.context.hand(&self.files, task)
     }
 
     /// A broken signature is as good as none: the file is saved whole.

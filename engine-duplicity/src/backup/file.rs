@@ -51,13 +51,9 @@ pub fn read(task: FileTask, context: &Context<'_>) -> Result<()> {
         Ok(reading) => reading.run(),
         Err(problem) => {
             context.counters.problem(problem);
-            send(&pieces, Piece::Nothing(None))
+            context.hand(&pieces, Piece::Nothing(None))
         }
     }
-}
-
-fn send(pieces: &Sender<Piece>, piece: Piece) -> Result<()> {
-    pieces.send(piece).map_err(|_| Error::Interrupted)
 }
 
 struct Reading<'a, 'c> {
@@ -68,7 +64,7 @@ struct Reading<'a, 'c> {
     size: u64,
     layout: Layout,
     before: Option<Before>,
-    out: Out,
+    out: Out<'a, 'c>,
 }
 
 impl<'a, 'c> Reading<'a, 'c> {
@@ -94,7 +90,7 @@ impl<'a, 'c> Reading<'a, 'c> {
             entry: Box::new(Entry::new(metadata, settings.extras)),
             size: stat.size,
             layout,
-            out: Out::new(task.pieces, diff),
+            out: Out::new(context, task.pieces, diff),
             before: task.before,
         })
     }
@@ -152,14 +148,14 @@ impl<'a, 'c> Reading<'a, 'c> {
             let cause = format!("{error}{part}");
             self.context.counters.problem(problem(&self.found, "read", &cause));
             if !self.out.begun {
-                return send(&self.out.pieces, Piece::Nothing(None));
+                return self.out.send(Piece::Nothing(None));
             }
         } else if self.has_changed_meanwhile(total) {
             let text = format!("{}: changed while it was read", self.found.path().display());
             self.context.progress.event(Event::Notice(&text));
         }
         if !self.out.begun && self.is_same(same_blocks) {
-            return send(&self.out.pieces, Piece::Nothing(Some(total)));
+            return self.out.send(Piece::Nothing(Some(total)));
         }
         self.out.end(self.entry, signature)
     }
@@ -252,16 +248,18 @@ fn impossible(error: rdiff::Error) -> Error {
 }
 
 /// Holds back what comes of a file as long as it may still be dropped.
-struct Out {
+struct Out<'a, 'c> {
+    context: &'a Context<'c>,
     pieces: Sender<Piece>,
     diff: bool,
     held: Vec<u8>,
     begun: bool,
 }
 
-impl Out {
-    const fn new(pieces: Sender<Piece>, diff: bool) -> Self {
+impl<'a, 'c> Out<'a, 'c> {
+    const fn new(context: &'a Context<'c>, pieces: Sender<Piece>, diff: bool) -> Self {
         Self {
+            context,
             pieces,
             diff,
             held: Vec::new(),
@@ -269,12 +267,16 @@ impl Out {
         }
     }
 
+    fn send(&self, piece: Piece) -> Result<()> {
+        self.context.hand(&self.pieces, piece)
+    }
+
     fn data(&mut self, data: Vec<u8>, entry: &Entry) -> Result<()> {
         if data.is_empty() {
             return Ok(());
         }
         if self.begun {
-            return send(&self.pieces, Piece::Data(data));
+            return self.send(Piece::Data(data));
         }
         let most = if self.diff { HELD_DELTA } else { HELD_CONTENT };
         if self.held.len() + data.len() <= most {
@@ -286,24 +288,24 @@ impl Out {
             return Ok(());
         }
         self.begin(Box::new(entry.clone()))?;
-        send(&self.pieces, Piece::Data(data))
+        self.send(Piece::Data(data))
     }
 
     fn begin(&mut self, entry: Box<Entry>) -> Result<()> {
         self.begun = true;
-        send(&self.pieces, Piece::Begin { entry, diff: self.diff })?;
+        self.send(Piece::Begin { entry, diff: self.diff })?;
         let held = std::mem::take(&mut self.held);
         if held.is_empty() {
             return Ok(());
         }
-        send(&self.pieces, Piece::Data(held))
+        self.send(Piece::Data(held))
     }
 
     fn end(mut self, entry: Box<Entry>, signature: Vec<u8>) -> Result<()> {
         if !self.begun {
             self.begin(entry.clone())?;
         }
-        send(&self.pieces, Piece::End { entry, signature })
+        self.send(Piece::End { entry, signature })
     }
 
     /// Whether the delta is one copy from the beginning, which makes the same file again, or of an empty one nothing.

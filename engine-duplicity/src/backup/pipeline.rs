@@ -88,7 +88,7 @@ fn pack_all(segments: &Receiver<ToPack>, context: &Context<'_>) -> Result<()> {
     let mut packer = Packer::new(context.container == Container::Gzip);
     for ToPack { segment, packed } in segments {
         let done = segment.pack(&mut packer)?;
-        packed.send(done).map_err(|_| Error::Interrupted)?;
+        context.hand(&packed, done)?;
     }
     Ok(())
 }

@@ -185,6 +185,24 @@ fn a_run_goes_on_at_the_volume_where_it_stopped() {
     bench.assert_latest_is_the_tree("resumed");
 }
 
+/// Readers that wait to hand on what they read must not wait for a thread that is gone: a queue that is alive keeps what lies
+/// in it, and with it the other end of theirs.
+#[test]
+fn a_storage_that_dies_under_long_files_ends_the_backup() {
+    let mut bench = Bench::new();
+    let mut dice = Dice::new(11);
+    for name in 0..6 {
+        noise(&bench.source().join(name.to_string()), &mut dice, 3_000_000);
+    }
+    for n in 0..24 {
+        bench.memory.die_in(2 + n % 6);
+        assert!(bench.backup().is_err(), "round {n}");
+    }
+    bench.memory.live();
+    bench.backup().unwrap();
+    bench.assert_latest_is_the_tree("after it");
+}
+
 /// The only volume that was stored ends within a file that is another one now.
 #[test]
 fn a_run_of_which_nothing_is_of_use_is_begun_anew_as_a_set_of_now() {

@@ -46,7 +46,7 @@ pub fn fill(
         if let Some(done) =
             filling.take_if(|filling| filling.len() + packed.bytes.len() as u64 + filling.reserve() > limit)
         {
-            full.send(done.finish(number)?).map_err(|_| Error::Interrupted)?;
+            context.hand(full, done.finish(number)?)?;
             number += 1;
         }
         let volume = match &mut filling {
@@ -62,7 +62,7 @@ pub fn fill(
         other => other,
     };
     match last {
-        Some(last) => full.send(last.finish(number)?).map_err(|_| Error::Interrupted),
+        Some(last) => context.hand(full, last.finish(number)?),
         None => Ok(()),
     }
 }

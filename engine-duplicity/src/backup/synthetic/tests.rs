@@ -166,14 +166,12 @@ fn deaths(by_backup: bool) -> usize {
 }
 
 #[test]
-#[ignore = "now and then it hangs, which is a defect that is not understood yet"]
 fn d8_a_run_that_dies_harms_nothing_and_goes_on() {
     let deaths = deaths(false);
     assert!(deaths > 8, "{deaths}");
 }
 
 #[test]
-#[ignore = "now and then it hangs, which is a defect that is not understood yet"]
 fn d8_a_run_that_dies_is_cleared_away_by_a_backup() {
     let deaths = deaths(true);
     assert!(deaths > 8, "{deaths}");

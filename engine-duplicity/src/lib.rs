@@ -2,6 +2,7 @@
 
 mod archive;
 mod backup;
+mod budget;
 mod chain;
 mod check;
 mod container;

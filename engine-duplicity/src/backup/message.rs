@@ -3,8 +3,8 @@
 use crossbeam_channel::Receiver;
 use engine_api::Change;
 
-use super::budget::Permit;
 use super::entry::Entry;
+use crate::budget::Permit;
 use crate::format::TreePath;
 
 /// Something that may go into the set, in the order of the paths.

@@ -5,7 +5,6 @@
 //! volume while the next is filled. What waits between them is bounded in number and bytes.
 
 mod assemble;
-mod budget;
 mod compare;
 mod counters;
 mod entry;
@@ -33,11 +32,11 @@ use engine_api::{BackupReport, BackupRequest, BlobStore, Event, Key, Phase, Prog
 use fstree::{Names, Walk, WalkOptions};
 
 use crate::archive::Archive;
+use crate::budget::Budget;
 use crate::engine::DuplicityEngine;
 use crate::error::{Error, Result};
 use crate::format::{Container, FileName, SetId, SetTime, TreePath};
 use crate::settings::{BackupMode, Settings};
-use budget::Budget;
 use compare::Comparer;
 use counters::Counters;
 use plan::{Basis, Plan, Resume};

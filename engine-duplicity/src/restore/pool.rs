@@ -10,9 +10,12 @@ use engine_api::{Change, EntryKind, Metadata, Timestamp};
 use fstree::TargetFile;
 
 use super::Context;
+use crate::budget::{Budget, Permit};
 
-/// Jobs that wait; each holds half a mebibyte at the most.
-const WAITING: usize = 32;
+/// Jobs that wait, and the bytes that they hold together: as many as the reader makes of a member of a volume, several times,
+/// so that neither it nor the threads that write stand still for the other.
+const WAITING: usize = 512;
+const BYTES: u64 = 8 << 20;
 
 /// Something to be written.
 pub(super) enum Job {
@@ -22,6 +25,15 @@ pub(super) enum Job {
     Piece(Arc<Open>, u64, Vec<u8>),
     /// A file whose content is right and whose metadata may not be.
     Right(PathBuf, Box<Metadata>),
+}
+
+impl Job {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Whole(_, _, data) | Self::Piece(_, _, data) => data.len() as u64,
+            Self::Right(..) => 0,
+        }
+    }
 }
 
 /// A file between its first write and its last.
@@ -36,7 +48,8 @@ pub(super) struct Open {
 
 /// Sends jobs to the threads that write.
 pub(super) struct Pool {
-    sender: Sender<Job>,
+    sender: Sender<(Job, Permit)>,
+    budget: Budget,
     pending: Arc<Pending>,
 }
 
@@ -57,13 +70,18 @@ impl Pool {
             let (receiver, pending) = (receiver.clone(), Arc::clone(&pending));
             scope.spawn(move || work(context, &receiver, &pending));
         }
-        Self { sender, pending }
+        Self {
+            sender,
+            budget: Budget::new(BYTES),
+            pending,
+        }
     }
 
     /// Hands a job over; waits while there are many.
     pub(super) fn send(&self, job: Job) {
         self.pending.add();
-        if self.sender.send(job).is_err() {
+        let permit = self.budget.take(job.bytes(), &|| false);
+        if self.sender.send((job, permit)).is_err() {
             self.pending.done();
         }
     }
@@ -91,12 +109,13 @@ impl Pending {
     }
 }
 
-fn work(context: &Context<'_>, jobs: &Receiver<Job>, pending: &Pending) {
-    for job in jobs {
+fn work(context: &Context<'_>, jobs: &Receiver<(Job, Permit)>, pending: &Pending) {
+    for (job, permit) in jobs {
         // After an interruption the queue is only emptied.
         if !context.progress.cancelled() {
             one(context, job);
         }
+        drop(permit);
         pending.done();
     }
 }

@@ -12,7 +12,7 @@ use crate::format::TreePath;
 use crate::format::extras::Record;
 
 /// Batches that wait for being used.
-const WAITING: usize = 3;
+const WAITING: usize = 4;
 /// Sets that are read on threads of their own; further ones are read when they are needed.
 const THREADS: usize = 8;
 /// Bytes of data that all batches together hold, about.
@@ -66,7 +66,7 @@ impl<'s, 'e> Feed<'s, 'e> {
         plans: Vec<SetPlan>,
         wanted: &'e Wanted,
     ) -> Vec<Self> {
-        let most_bytes = (MEMORY / plans.len().max(1) / WAITING).clamp(32 << 10, 512 << 10);
+        let most_bytes = (MEMORY / plans.len().max(1) / WAITING).clamp(32 << 10, 1 << 20);
         // The largest sets gain most.
         let mut sizes: Vec<u64> = plans.iter().map(bytes).collect();
         sizes.sort_unstable_by(|a, b| b.cmp(a));

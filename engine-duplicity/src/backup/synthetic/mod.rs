@@ -20,11 +20,11 @@ use fstree::Names;
 
 use self::plan::{Decision, Made};
 use self::stream::Stream;
-use super::budget::Budget;
 use super::counters::Counters;
 use super::plan::{Plan, Resume};
 use super::{Context, SEGMENT, WAITING, drop_damaged, finish, pipeline, settle};
 use crate::archive::Archive;
+use crate::budget::Budget;
 use crate::engine::DuplicityEngine;
 use crate::error::{Error, Result};
 use crate::manifests::{self, Signatures};

@@ -1,4 +1,4 @@
-//! How much of what was read may wait in memory.
+//! How many bytes may wait in memory between threads.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

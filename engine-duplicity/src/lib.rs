@@ -1,5 +1,6 @@
 //! Full and incremental chains in the format of duplicity.
 
+mod ahead;
 mod archive;
 mod backup;
 mod budget;

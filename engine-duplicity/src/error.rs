@@ -60,6 +60,14 @@ pub enum Error {
         /// The place.
         location: String,
     },
+    /// A file that this run stored a moment ago, and that is there no longer as it was stored.
+    #[error("{object} has gone from {location} before its backup was complete")]
+    Removed {
+        /// Its name, or its set and number.
+        object: String,
+        /// The place.
+        location: String,
+    },
     /// The clock stands before the last backup.
     #[error("the clock says {now}, but the last backup is of {last}")]
     ClockWentBack {
@@ -192,9 +200,11 @@ impl Failure for Error {
             | Self::Usage(_) => ErrorKind::Usage,
             Self::Tree(error) => error.kind(),
             Self::Interrupted => ErrorKind::Interrupted,
-            Self::ClockWentBack { .. } | Self::Unresumable { .. } | Self::Unfinished { .. } | Self::Local { .. } => {
-                ErrorKind::Failed
-            }
+            Self::ClockWentBack { .. }
+            | Self::Unresumable { .. }
+            | Self::Unfinished { .. }
+            | Self::Removed { .. }
+            | Self::Local { .. } => ErrorKind::Failed,
         }
     }
 
@@ -213,6 +223,9 @@ impl Failure for Error {
             Self::Locked { .. } => "wait until the other backup or restore has ended",
             Self::OtherWriter { .. } => {
                 "let one machine only write to a destination; if that run is dead, `holdfast prune` removes what it left"
+            }
+            Self::Removed { .. } => {
+                "let one machine only write to a destination and prune it; the next backup begins this one anew"
             }
             Self::ClockWentBack { .. } => "set the clock of this machine right",
             Self::Unfinished { .. } => "run the backup, which goes on with it, and then try again",

@@ -31,20 +31,18 @@ pub(crate) fn run(engine: &DuplicityEngine, request: &PruneRequest, progress: &d
         );
         progress.event(Event::Notice(&text));
     }
-    report.bytes_freed = report.bytes_unused;
-    report.packs_removed = doomed.iter().map(|set| set.volumes.len() as u64).sum();
     if !request.dry_run {
         progress.event(Event::Phase {
             phase: Phase::Removing,
             total: Some(doomed.iter().map(|set| set.files_to_remove().count() as u64).sum()),
         });
-        for file in doomed.iter().flat_map(|set| set.files_to_remove()) {
-            if progress.cancelled() {
-                return Err(Error::Interrupted);
-            }
-            remove(engine, file)?;
-            progress.event(Event::Advanced(1));
+    }
+    for set in doomed {
+        if !request.dry_run && !remove_all(engine, set, progress)? {
+            continue;
         }
+        report.bytes_freed += set.bytes();
+        report.packs_removed += set.volumes.len() as u64;
     }
     if let Some(archive) = archive {
         archive.sync(engine, &engine.collection()?, &[])?;
@@ -100,6 +98,26 @@ fn has_partial(engine: &DuplicityEngine, set: &Set) -> bool {
         .join(&settings.archive_name)
         .join(name.write(&settings.prefixes))
         .exists()
+}
+
+/// Removes all files of a set, unless another machine has completed it meanwhile.
+fn remove_all(engine: &DuplicityEngine, set: &Set, progress: &dyn Progress) -> Result<bool> {
+    if set.manifest.is_none() {
+        let now = engine.collection()?;
+        let is_complete = now.restorable().iter().any(|(_, found)| found.id == set.id);
+        if is_complete || now.orphans.iter().any(|found| found.id == set.id) {
+            progress.event(Event::Notice(&format!("{} stays: it is complete now", set.id)));
+            return Ok(false);
+        }
+    }
+    for file in set.files_to_remove() {
+        if progress.cancelled() {
+            return Err(Error::Interrupted);
+        }
+        remove(engine, file)?;
+        progress.event(Event::Advanced(1));
+    }
+    Ok(true)
 }
 
 fn remove(engine: &DuplicityEngine, file: &Stored) -> Result<()> {

@@ -22,7 +22,11 @@ pub struct Memory {
     capabilities: Capabilities,
     calls: AtomicU64,
     dead_from: AtomicU64,
+    meddler: Mutex<Option<([&'static str; 2], Meddler)>>,
 }
+
+/// What somebody else does meanwhile.
+type Meddler = Box<dyn FnOnce() + Send>;
 
 impl Memory {
     pub fn new() -> Self {
@@ -31,7 +35,13 @@ impl Memory {
             capabilities: Capabilities::minimal().with_exclusive_create(true),
             calls: AtomicU64::new(0),
             dead_from: AtomicU64::new(u64::MAX),
+            meddler: Mutex::default(),
         }
+    }
+
+    /// Does that once, just before a call that is one of `operation` on an object whose name holds `part`.
+    pub fn before(&self, operation: &'static str, part: &'static str, meddler: impl FnOnce() + Send + 'static) {
+        *self.meddler.lock().unwrap() = Some(([operation, part], Box::new(meddler)));
     }
 
     /// Fails from the n-th call from now on.
@@ -58,6 +68,11 @@ impl Memory {
     }
 
     fn pass(&self, operation: &'static str, key: &str) -> Result<(), StoreError> {
+        let is_now = |[name, part]: &[&str; 2]| *name == operation && key.contains(part);
+        let meddler = self.meddler.lock().unwrap().take_if(|(when, _)| is_now(when));
+        if let Some((_, meddler)) = meddler {
+            meddler();
+        }
         let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         if call >= self.dead_from.load(Ordering::SeqCst) {
             return Err(error(operation, key, StoreErrorKind::Vanished));
@@ -201,6 +216,16 @@ impl Bench {
     pub fn engine(&self) -> DuplicityEngine {
         let settings = Settings {
             mode: self.mode,
+            ..self.settings.clone()
+        };
+        let blobs: Arc<dyn BlobStore> = self.memory.clone();
+        DuplicityEngine::open(blobs, settings).unwrap()
+    }
+
+    /// The same repository as another machine has it.
+    pub fn elsewhere(&self) -> DuplicityEngine {
+        let settings = Settings {
+            archive: Some(self.dir.path().join("elsewhere")),
             ..self.settings.clone()
         };
         let blobs: Arc<dyn BlobStore> = self.memory.clone();

@@ -1,6 +1,7 @@
 //! The end of a backup: the signature file and the manifest are stored, the manifest last; then the archive folder
 //! follows.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 
@@ -12,6 +13,7 @@ use super::segment::Packer;
 use super::volume::{Shared, put};
 use super::{Context, journal, settle};
 use crate::archive::Archive;
+use crate::chain::{Collection, Stored};
 use crate::engine::DuplicityEngine;
 use crate::error::{Error, Result};
 use crate::format::{Container, FileKind, FileName, Manifest, SetId};
@@ -29,7 +31,7 @@ pub fn run(
     paths: Vec<Vec<u8>>,
 ) -> Result<BackupReport> {
     let (signatures, files, count) = made.spools.finish()?;
-    let mut manifest = made.journal.into_manifest();
+    let (mut manifest, volumes) = made.journal.into_manifest();
     let mut report = context.counters.report();
     report.parent = plan.basis.as_ref().map(|basis| SnapshotId(basis.set.end().to_string()));
     if context.dry_run {
@@ -40,9 +42,9 @@ pub fn run(
         manifest.notes.files = Some(report.files.total());
         manifest.notes.bytes = Some(report.bytes_processed);
     }
-    let local = store_signatures(context, archive, signatures)?;
+    let (local, signatures) = store_signatures(context, archive, signatures)?;
     let text = write_manifest(archive, &manifest, files, count)?;
-    refuse_company(engine, archive, plan)?;
+    refuse_company(engine, archive, plan, &Lens { volumes, signatures })?;
     store_manifest(context, engine, text.as_file())?;
     keep(archive, plan.set, local, text)?;
     report.bytes_stored = context.counters.report().bytes_stored;
@@ -50,8 +52,12 @@ pub fn run(
     Ok(report)
 }
 
-/// Stores the signature file; gives the gzipped one for the archive folder.
-fn store_signatures(context: &Context<'_>, archive: &Archive, mut plain: File) -> Result<tempfile::NamedTempFile> {
+/// Stores the signature file; gives the gzipped one for the archive folder, and how long the stored one is.
+fn store_signatures(
+    context: &Context<'_>,
+    archive: &Archive,
+    mut plain: File,
+) -> Result<(tempfile::NamedTempFile, u64)> {
     let local = archive.temp_file()?;
     let mut gzipped = local.reopen().map_err(Error::local("open", local.path()))?;
     let mut packer = Packer::new(true);
@@ -74,12 +80,12 @@ fn store_signatures(context: &Context<'_>, archive: &Archive, mut plain: File) -
         _ => plain.seek(io::SeekFrom::Start(0)).and_then(|_| plain.try_clone()),
     };
     let source = source.map_err(Error::local("read", archive.dir()))?;
-    wrap_and_put(context, &key, source, context.container != Container::Gzip)?;
-    Ok(local)
+    let len = wrap_and_put(context, &key, source, context.container != Container::Gzip)?;
+    Ok((local, len))
 }
 
-/// Stores a file, encrypted if the settings say so and `sealed` asks for it.
-fn wrap_and_put(context: &Context<'_>, key: &engine_api::Key, mut source: File, sealed: bool) -> Result<()> {
+/// Stores a file, encrypted if the settings say so and `sealed` asks for it; gives its length.
+fn wrap_and_put(context: &Context<'_>, key: &engine_api::Key, mut source: File, sealed: bool) -> Result<u64> {
     let failed = || Error::local("write", "a temporary file");
     let cipher = context.settings.encryption.as_ref().filter(|_| sealed);
     let (file, len) = match cipher {
@@ -99,7 +105,7 @@ fn wrap_and_put(context: &Context<'_>, key: &engine_api::Key, mut source: File, 
     };
     put(context, key, &file, len)?;
     context.counters.stored(len);
-    Ok(())
+    Ok(len)
 }
 
 /// The whole manifest in a file of the archive folder.
@@ -124,16 +130,49 @@ fn store_manifest(context: &Context<'_>, engine: &DuplicityEngine, text: &File) 
     source
         .seek(io::SeekFrom::Start(0))
         .map_err(Error::local("read", "the manifest"))?;
-    wrap_and_put(context, &key, source, true)
+    wrap_and_put(context, &key, source, true).map(drop)
 }
 
-/// Fails when somebody else has finished a set meanwhile: with this one the chains would overlap.
-fn refuse_company(engine: &DuplicityEngine, archive: &Archive, plan: &Plan) -> Result<()> {
+/// The lengths of what is stored of a set before its manifest is.
+struct Lens {
+    volumes: BTreeMap<u32, u64>,
+    signatures: u64,
+}
+
+impl Lens {
+    /// The first file of the set that does not lie at the destination as it was stored.
+    fn missing(&self, collection: &Collection, set: SetId) -> Option<String> {
+        let mut unfinished = collection.incomplete.iter().chain(&collection.stray_signatures);
+        let found = unfinished.find(|found| found.id == set);
+        let differs = |file: Option<&Stored>, len: u64| file.is_none_or(|file| file.size != len);
+        let volume = |number: u32| found.and_then(|found| found.volumes.get(&number));
+        let lost = self
+            .volumes
+            .iter()
+            .find(|(number, len)| differs(volume(**number), **len));
+        if let Some((number, _)) = lost {
+            return Some(format!("volume {number} of {set}"));
+        }
+        let signed = found.and_then(|found| found.signatures.as_ref());
+        differs(signed, self.signatures).then(|| format!("the signature file of {set}"))
+    }
+}
+
+/// Fails when somebody else has finished a set meanwhile, for with this one the chains would overlap; and when something of
+/// this one is gone: another machine may take a set for dead that takes long, or that bears an old time.
+fn refuse_company(engine: &DuplicityEngine, archive: &Archive, plan: &Plan, lens: &Lens) -> Result<()> {
     let collection = engine.collection()?;
     let expected = plan.latest;
     let found = collection.latest_set().map(|set| set.id);
     if found == expected {
-        return Ok(());
+        return match lens.missing(&collection, plan.set) {
+            None => Ok(()),
+            // What is left of it is for the next run to go on with, or to clear away.
+            Some(object) => Err(Error::Removed {
+                object,
+                location: engine.blobs().location().to_owned(),
+            }),
+        };
     }
     settle::discard(engine, archive, plan.set)?;
     Err(Error::OtherWriter {

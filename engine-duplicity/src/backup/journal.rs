@@ -37,6 +37,8 @@ pub struct Journal {
     /// The same open files as the spools', to make them durable.
     spools: Vec<File>,
     manifest: Manifest,
+    /// The lengths of the volumes that are stored, by number.
+    lens: BTreeMap<u32, u64>,
 }
 
 /// What a journal says.
@@ -119,6 +121,7 @@ impl Journal {
         for (number, volume) in (1..).zip(&noted.volumes) {
             text.push_str(&line(&volume.text()));
             journal.manifest.volumes.insert(number, volume.info.clone());
+            journal.lens.insert(number, volume.len);
         }
         archive.write(&journal.path, text.as_bytes())?;
         journal.open()?;
@@ -133,6 +136,7 @@ impl Journal {
             signatures: growing.signatures.1.clone(),
             spools: vec![cloned(&growing.signatures)?, cloned(&growing.files)?],
             manifest,
+            lens: BTreeMap::new(),
         })
     }
 
@@ -159,12 +163,13 @@ impl Journal {
                 .map_err(Error::local("write", &self.path))?;
         }
         self.manifest.volumes.insert(number, volume.info);
+        self.lens.insert(number, len);
         Ok(())
     }
 
-    /// The manifest with all volumes that are stored.
-    pub fn into_manifest(self) -> Manifest {
-        self.manifest
+    /// The manifest with all volumes that are stored, and the length of each.
+    pub fn into_manifest(self) -> (Manifest, BTreeMap<u32, u64>) {
+        (self.manifest, self.lens)
     }
 }
 

@@ -76,6 +76,40 @@ struct Context<'a> {
     has_failed: AtomicBool,
 }
 
+impl<'a> Context<'a> {
+    /// For a run of `plan` whose paths are below `base`.
+    fn new(
+        engine: &'a DuplicityEngine,
+        plan: &'a Plan,
+        base: &'a Path,
+        dry_run: bool,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        let settings = engine.settings();
+        let segment_len = SEGMENT.min(settings.volume_size / 8);
+        Self {
+            settings,
+            blobs: engine.blobs().as_ref(),
+            temp: engine.temp(),
+            container: engine.container(),
+            set: plan.set,
+            base,
+            began: plan.basis.as_ref().map(Basis::began),
+            force_read: false,
+            dry_run,
+            damaged: &plan.damaged,
+            resume: plan.resume.as_ref().and_then(Resume::mark),
+            segment_len: usize::try_from(segment_len).unwrap_or(1 << 20),
+            names: Names::new(),
+            progress,
+            counters: Counters::new(progress),
+            budget: Budget::new(WAITING),
+            failure: Mutex::new(None),
+            has_failed: AtomicBool::new(false),
+        }
+    }
+}
+
 impl Context<'_> {
     /// Whether some thread has failed.
     fn has_failed(&self) -> bool {
@@ -212,26 +246,9 @@ fn execute(
         phase: Phase::BackingUp,
         total: None,
     });
-    let segment_len = SEGMENT.min(settings.volume_size / 8);
     let context = Context {
-        settings,
-        blobs: engine.blobs().as_ref(),
-        temp: engine.temp(),
-        container: engine.container(),
-        set: plan.set,
-        base: &settings.source,
-        began: plan.basis.as_ref().map(Basis::began),
         force_read: request.force_read,
-        dry_run: request.dry_run,
-        damaged: &plan.damaged,
-        resume: plan.resume.as_ref().and_then(Resume::mark),
-        segment_len: usize::try_from(segment_len).unwrap_or(1 << 20),
-        names: Names::new(),
-        progress,
-        counters: Counters::new(progress),
-        budget: Budget::new(WAITING),
-        failure: Mutex::new(None),
-        has_failed: AtomicBool::new(false),
+        ..Context::new(engine, plan, &settings.source, request.dry_run, progress)
     };
     let made = std::thread::scope(|scope| {
         let estimate = request

@@ -231,6 +231,73 @@ fn a_run_of_which_nothing_is_of_use_is_begun_anew_as_a_set_of_now() {
     }
 }
 
+/// A run that takes days looks dead to another machine's prune.
+#[test]
+fn a_set_of_which_something_has_gone_gets_no_manifest() {
+    for full_first in [false, true] {
+        let mut bench = Bench::new();
+        fs::write(bench.source().join("a"), "the first state").unwrap();
+        if full_first {
+            bench.backup().unwrap();
+        }
+        let before = bench.memory.names();
+        noise(&bench.source().join("b"), &mut Dice::new(4), 2_500_000);
+        let memory = std::sync::Arc::clone(&bench.memory);
+        bench
+            .memory
+            .before("write", "signatures", move || memory.lose(".vol2."));
+        let error = bench.backup().unwrap_err();
+        assert!(
+            matches!(&error, Error::Removed { object, .. } if object.starts_with("volume 2 of ")),
+            "{error}"
+        );
+        assert!(
+            !bench
+                .memory
+                .names()
+                .iter()
+                .any(|name| name.contains("manifest") && !before.contains(name))
+        );
+        bench.backup().unwrap();
+        bench.assert_latest_is_the_tree("made anew");
+        let collection = bench.engine().collection().unwrap();
+        assert!(
+            collection.incomplete.is_empty() && collection.stray_signatures.is_empty(),
+            "{full_first}"
+        );
+    }
+}
+
+#[test]
+fn a_set_that_is_complete_when_prune_comes_to_it_stays() {
+    let mut bench = Bench::new();
+    bench.clock -= 2 * 24 * 3600;
+    noise(&bench.source().join("a"), &mut Dice::new(4), 2_500_000);
+    bench.memory.die_in(4);
+    assert!(bench.backup().is_err());
+    bench.memory.live();
+    let names = bench.memory.names();
+    assert_eq!(names.len(), 2, "{names:?}");
+    let manifest = names[0].replace("vol1.difftar.gz", "manifest");
+    let manifest = engine_api::Key::new(manifest).unwrap();
+    // At the second listing, which is the last look before the first object goes.
+    let memory = std::sync::Arc::clone(&bench.memory);
+    let complete = move || drop(memory.objects.lock().unwrap().insert(manifest, Vec::new()));
+    let memory = std::sync::Arc::clone(&bench.memory);
+    bench
+        .memory
+        .before("list", "", move || memory.before("list", "", complete));
+    let request = engine_api::PruneRequest {
+        max_unused: 0.0,
+        max_repack: None,
+        dry_run: false,
+    };
+    let report = crate::prune::run(&bench.elsewhere(), &request, &Silent).unwrap();
+    assert_eq!((report.packs_removed, report.bytes_freed), (0, 0));
+    let after = bench.memory.names();
+    assert!(names.iter().all(|name| after.contains(name)), "{after:?}");
+}
+
 #[test]
 fn other_settings_do_not_go_on_with_a_run() {
     let mut bench = Bench::new();

@@ -11,20 +11,15 @@
 mod plan;
 mod stream;
 
-use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use engine_api::{BackupReport, Event, Phase, Progress, SnapshotId};
-use fstree::Names;
 
 use self::plan::{Decision, Made};
 use self::stream::Stream;
-use super::counters::Counters;
-use super::plan::{Plan, Resume};
-use super::{Context, SEGMENT, WAITING, drop_damaged, finish, pipeline, settle};
+use super::plan::Plan;
+use super::{Context, drop_damaged, finish, pipeline, settle};
 use crate::archive::Archive;
-use crate::budget::Budget;
 use crate::engine::DuplicityEngine;
 use crate::error::{Error, Result};
 use crate::manifests::{self, Signatures};
@@ -142,30 +137,9 @@ fn execute(
     made: &Made,
     progress: &dyn Progress,
 ) -> Result<BackupReport> {
-    let settings = engine.settings();
     let base = manifests::saved_folder(&made.found.manifest);
     made.tell(progress);
-    let segment_len = SEGMENT.min(settings.volume_size / 8);
-    let context = Context {
-        settings,
-        blobs: engine.blobs().as_ref(),
-        temp: engine.temp(),
-        container: engine.container(),
-        set: plan.set,
-        base: &base,
-        began: None,
-        force_read: false,
-        dry_run: request.dry_run,
-        damaged: &plan.damaged,
-        resume: plan.resume.as_ref().and_then(Resume::mark),
-        segment_len: usize::try_from(segment_len).unwrap_or(1 << 20),
-        names: Names::new(),
-        progress,
-        counters: Counters::new(progress),
-        budget: Budget::new(WAITING),
-        failure: Mutex::new(None),
-        has_failed: AtomicBool::new(false),
-    };
+    let context = Context::new(engine, plan, &base, request.dry_run, progress);
     let signed = State::of_files(&made.signatures, engine.temp())?;
     let lost = Signatures::of(engine, made.found.sets.clone());
     let source = Source::of(engine, progress, &lost);

@@ -216,6 +216,40 @@ fn an_interrupted_backup_comes_first() {
     assert_states(&bench, &states, "after it");
 }
 
+/// Another machine's prune takes a set of such an age for dead; this one bears the time of the chain's last.
+#[test]
+fn what_is_gone_of_it_before_the_end_gets_no_manifest() {
+    let mut bench = Bench::new();
+    bench.clock -= 2 * 24 * 3600;
+    let states = chain(&mut bench, 3);
+    let other = bench.elsewhere();
+    let names = bench.memory.names();
+    bench.memory.before("write", "full-signatures", move || {
+        let request = engine_api::PruneRequest {
+            max_unused: 0.0,
+            max_repack: None,
+            dry_run: false,
+        };
+        let report = crate::prune::run(&other, &request, &Silent).unwrap();
+        assert!(report.packs_removed > 0, "{report:?}");
+    });
+    let error = synthetic(&bench).unwrap_err();
+    assert!(
+        matches!(&error, Error::Removed { object, .. } if object.starts_with("volume 1 of ")),
+        "{error}"
+    );
+    let left = bench.memory.names();
+    assert!(
+        left.iter()
+            .all(|name| names.contains(name) || name.contains("signatures")),
+        "{left:?}"
+    );
+    bench.assert_latest_is_the_tree("refused");
+    assert!(synthetic(&bench).unwrap().snapshot.is_some());
+    bench.assert_latest_is_the_tree("made anew");
+    assert_states(&bench, &states, "made anew");
+}
+
 /// The key of the one volume of that number in the set that was made at place `at`.
 fn volume(bench: &Bench, at: usize, number: u32) -> Key {
     let collection = bench.engine().collection().unwrap();

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 pub use folder::Folder;
 
-use crate::{EntryKind, Space, StoreError, Timestamp, Xattr};
+use crate::{Cause, EntryKind, Space, StoreError, StoreErrorKind, Timestamp, Xattr};
 
 /// What a place for files can do, found out by trying when it was first asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +63,39 @@ pub struct FileCapabilities {
     pub local_path: Option<PathBuf>,
     /// Why the place could not be tried out, where it gave no answer: what it can do is then not known, though the rest
     /// here promises nothing.
-    pub unanswered: Option<String>,
+    pub unanswered: Option<Unanswered>,
+}
+
+/// Why a place could not be tried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    /// What sort of failure it was.
+    pub kind: StoreErrorKind,
+    /// What was said of it.
+    pub cause: String,
+}
+
+impl Unanswered {
+    /// The failure as it is told of the place at `location`.
+    #[must_use]
+    pub fn error(&self, location: &str) -> StoreError {
+        StoreError {
+            operation: "try out",
+            object: "the folder".to_owned(),
+            location: location.to_owned(),
+            kind: self.kind,
+            source: Cause::new(self.cause.as_str()).into(),
+        }
+    }
+}
+
+impl From<&StoreError> for Unanswered {
+    fn from(error: &StoreError) -> Self {
+        Self {
+            kind: error.kind,
+            cause: error.source.to_string(),
+        }
+    }
 }
 
 impl Default for FileCapabilities {
@@ -237,7 +269,7 @@ pub trait FileStore: Send + Sync {
     fn location(&self) -> &str;
 
     /// What the place can do: tried out at the first call, with files that are gone afterwards. Where nothing can be
-    /// written, nothing is promised.
+    /// written, nothing is promised, and [`FileCapabilities::unanswered`] says why.
     fn capabilities(&self) -> &FileCapabilities;
 
     /// The topmost folder.

@@ -20,7 +20,7 @@ pub use duration::Age;
 pub use engine::{Description, Engine, FileContent, Kind as EngineKind};
 pub use entry::{Entry, EntryKind, Metadata, Timestamp, Xattr};
 pub use error::{Error, ErrorKind, Failure, Result};
-pub use files::{FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, StoredFile};
+pub use files::{FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, StoredFile, Unanswered};
 pub use progress::{Change, Event, Phase, Problem, Problems, Progress, Silent};
 pub use report::{
     BackupReport, CheckReport, CompareReport, Counts, Finding, ForgetReport, PruneReport, RepairReport, RestoreReport,

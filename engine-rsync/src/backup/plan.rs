@@ -4,10 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine_api::{
-    BackupRequest, Cause, Event, FileCapabilities, FileStore, Folder, Progress, SnapshotId, StoreError, StoreErrorKind,
-    Timestamp,
-};
+use engine_api::{BackupRequest, Event, FileCapabilities, FileStore, Folder, Progress, SnapshotId, Timestamp};
 
 use super::before::Base;
 use crate::RsyncEngine;
@@ -116,13 +113,7 @@ fn check_place(store: &dyn FileStore) -> Result<()> {
 
 pub(super) fn check_capabilities(location: &str, can: &FileCapabilities) -> Result<()> {
     if let Some(why) = &can.unanswered {
-        return Err(Error::Store(StoreError {
-            operation: "try out",
-            object: "the folder".to_owned(),
-            location: location.to_owned(),
-            kind: StoreErrorKind::Connection,
-            source: Cause::new(why.as_str()).into(),
-        }));
+        return Err(Error::Store(why.error(location)));
     }
     let lacks = [
         (can.hard_links, "hard links"),

@@ -170,8 +170,11 @@ fn try_all(
     })?;
     cleared?;
     if site.engine == EngineName::Rsync {
-        let links = destination.files.as_ref().map(|files| files.capabilities().hard_links);
-        if links != Some(true) {
+        let can = destination.files.as_ref().map(|files| files.capabilities());
+        if let Some(why) = can.and_then(|can| can.unanswered.as_ref()) {
+            return Err(why.error(&site.location).into());
+        }
+        if !can.is_some_and(|can| can.hard_links) {
             return Err(unreliable("it has no hard links, which the rsync engine needs".to_owned()).into());
         }
     }

@@ -1,14 +1,18 @@
 //! What the place can do, found out by doing it, in a folder that is gone afterwards.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use engine_api::{
-    EntryKind, FileCapabilities, FileStat, FileStore, Folder, NewMetadata, StoreError, StoredFile, Timestamp, Xattr,
+    EntryKind, FileCapabilities, FileStat, FileStore, Folder, NewMetadata, StoreError, StoreErrorKind, StoredFile,
+    Timestamp, Unanswered, Xattr,
 };
 use rustix::fs::makedev;
+use rustix::io::Errno;
 
 use super::LocalFiles;
 
@@ -20,7 +24,6 @@ const OLD: Duration = Duration::from_hours(1);
 
 pub(super) fn probe(store: &LocalFiles, path: &Path) -> FileCapabilities {
     let mut found = FileCapabilities::default();
-    found.local_path = Some(path.to_owned());
     sweep(store);
     let name = format!(
         "{PREFIX}{:x}-{:x}",
@@ -28,18 +31,43 @@ pub(super) fn probe(store: &LocalFiles, path: &Path) -> FileCapabilities {
         std::process::id().rotate_left(16) ^ nanos()
     );
     let root = store.root();
-    let Ok(folder) = store.make_folder(&root, name.as_bytes()).and_then(|()| {
+    let made = store.make_folder(&root, name.as_bytes()).and_then(|()| {
         root.child(name.as_bytes())
-            .map_err(|_| store.shared.error("probe", &root, b"", rustix::io::Errno::INVAL))
-    }) else {
-        return found;
-    };
-    let probe = Probe { store, folder };
-    // A place where not even a file can be made can do nothing.
-    let _ = probe.all(&mut found);
-    empty(store, &probe.folder);
-    let _ = store.remove_folder(&root, name.as_bytes());
+            .map_err(|_| store.shared.error("probe", &root, b"", Errno::INVAL))
+    });
+    // Where not even a file can be made, nothing was asked yet.
+    let asked = made.and_then(|folder| {
+        let probe = Probe {
+            store,
+            folder,
+            lost: RefCell::default(),
+        };
+        let asked = probe.all(&mut found);
+        empty(store, &probe.folder);
+        let _ = store.remove_folder(&root, name.as_bytes());
+        asked.and_then(|()| probe.lost.into_inner().map_or(Ok(()), Err))
+    });
+    if let Err(error) = asked {
+        found = FileCapabilities::default();
+        found.unanswered = Some(Unanswered::from(&error));
+    }
+    found.concurrency = concurrency();
+    found.local_path = Some(path.to_owned());
     found
+}
+
+/// Whether a failure tells nothing of what the place can do: it is full, or broken, or gone.
+fn is_no_answer(error: &StoreError) -> bool {
+    let errno = error.source.downcast_ref::<io::Error>().and_then(Errno::from_io_error);
+    match error.kind {
+        StoreErrorKind::NoSpace
+        | StoreErrorKind::ReadOnly
+        | StoreErrorKind::Timeout
+        | StoreErrorKind::Connection
+        | StoreErrorKind::Vanished => true,
+        StoreErrorKind::Other => matches!(errno, Some(Errno::IO | Errno::NOMEM | Errno::MFILE | Errno::NFILE)),
+        _ => false,
+    }
 }
 
 fn nanos() -> u32 {
@@ -86,15 +114,16 @@ fn empty(store: &LocalFiles, folder: &Folder) {
 struct Probe<'a> {
     store: &'a LocalFiles,
     folder: Folder,
+    /// Why there was no answer to a question whose answer decides whether the place is of use.
+    lost: RefCell<Option<StoreError>>,
 }
 
 impl Probe<'_> {
     fn all(&self, found: &mut FileCapabilities) -> Result<(), StoreError> {
         let file = self.store.create(&self.folder, b"file")?;
         file.write_at(0, &[7; 8192])?;
-        found.concurrency = concurrency();
         found.sync_all = true;
-        found.case_sensitive = self.look(b"FILE").is_none();
+        found.case_sensitive = self.store.stat(&self.folder, b"FILE")?.is_none();
         found.any_name = self.store.create(&self.folder, b"\xff:?*|\" ").is_ok() && self.is_listed(b"\xff:?*|\" ");
         self.links(found);
         self.metadata(file.as_ref(), found);
@@ -107,6 +136,19 @@ impl Probe<'_> {
                 .is_ok();
         found.atomic_replace = replaced && self.look(b"file").is_some_and(|stat| stat.size == 0);
         Ok(())
+    }
+
+    /// Whether that went well, with which a place is of use; what says neither yes nor no is kept.
+    fn can(&self, result: Result<(), StoreError>) -> bool {
+        match result {
+            Ok(()) => true,
+            Err(error) => {
+                if is_no_answer(&error) {
+                    self.lost.borrow_mut().get_or_insert(error);
+                }
+                false
+            }
+        }
     }
 
     fn look(&self, name: &[u8]) -> Option<FileStat> {
@@ -125,13 +167,13 @@ impl Probe<'_> {
     fn links(&self, found: &mut FileCapabilities) {
         let folder = &self.folder;
         let linked = self.store.hard_link((folder, b"file"), (folder, b"second"));
-        found.hard_links = linked.is_ok()
+        found.hard_links = self.can(linked)
             && self
                 .look(b"second")
                 .is_some_and(|second| Some(second.identity) == self.look(b"file").map(|first| first.identity));
         let target = b"nowhere/\xfe";
         let made = self.store.symlink(folder, b"link", target);
-        found.symlinks = made.is_ok() && self.store.read_link(folder, b"link").is_ok_and(|read| read == target);
+        found.symlinks = self.can(made) && self.store.read_link(folder, b"link").is_ok_and(|read| read == target);
         if found.symlinks {
             let metadata = NewMetadata {
                 mtime: Some(TIME),

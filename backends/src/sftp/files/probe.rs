@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use engine_api::{
     FileCapabilities, FileStat, FileStore, Folder, NewMetadata, StoreError, StoreErrorKind, StoredFile, Timestamp,
+    Unanswered,
 };
 
 use super::Files;
@@ -37,13 +38,17 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 pub(super) fn probe(store: &Files) -> FileCapabilities {
     let mut found = once(store);
     for again in 0..TRIES {
-        if found.unanswered.is_none() {
+        if !found.unanswered.as_ref().is_some_and(|why| is_lost(why.kind)) {
             break;
         }
         std::thread::sleep(FIRST_WAIT * 2_u32.pow(again));
         found = once(store);
     }
     found
+}
+
+fn is_lost(kind: StoreErrorKind) -> bool {
+    matches!(kind, StoreErrorKind::Connection | StoreErrorKind::Timeout)
 }
 
 fn once(store: &Files) -> FileCapabilities {
@@ -57,16 +62,17 @@ fn once(store: &Files) -> FileCapabilities {
         folder,
         lost: RefCell::default(),
     };
-    if probe.can(store.make_folder(&root, &name)) {
-        // A place where not even a file can be made can do nothing.
-        let all = probe.all(&mut found);
-        probe.can(all);
+    // Where not even a file can be made, nothing was asked yet.
+    let asked = store.make_folder(&root, &name).and_then(|()| {
+        let asked = probe.all(&mut found);
         probe.empty();
         let _ = store.remove_folder(&root, &name);
-    }
-    if let Some(lost) = probe.lost.into_inner() {
+        asked
+    });
+    let lost = probe.lost.into_inner();
+    if let Some(why) = lost.or_else(|| asked.err().as_ref().map(Unanswered::from)) {
         found = FileCapabilities::default();
-        found.unanswered = Some(lost);
+        found.unanswered = Some(why);
     }
     found.concurrency = CONCURRENCY;
     found
@@ -76,7 +82,7 @@ struct Probe<'a> {
     store: &'a Files,
     folder: Folder,
     /// Why there was no answer.
-    lost: RefCell<Option<String>>,
+    lost: RefCell<Option<Unanswered>>,
 }
 
 impl Probe<'_> {
@@ -84,7 +90,9 @@ impl Probe<'_> {
         let (store, folder) = (self.store, &self.folder);
         let file = store.create(folder, b"file")?;
         file.write_at(0, &[7; 5000])?;
-        found.case_sensitive = self.look(b"FILE").is_none();
+        // What is being written may fail later; this waits for it.
+        file.stat()?;
+        found.case_sensitive = store.stat(folder, b"FILE")?.is_none();
         let odd = b"\xff:?*|\" ";
         found.any_name = self.can(store.create(folder, odd)) && self.names().iter().any(|name| name == odd);
         found.hard_links = self.can(store.hard_link((folder, b"file"), (folder, b"second")))
@@ -109,8 +117,8 @@ impl Probe<'_> {
         match result {
             Ok(value) => Some(value),
             Err(error) => {
-                if matches!(error.kind, StoreErrorKind::Connection | StoreErrorKind::Timeout) {
-                    self.lost.borrow_mut().get_or_insert_with(|| error.source.to_string());
+                if is_lost(error.kind) {
+                    self.lost.borrow_mut().get_or_insert_with(|| Unanswered::from(&error));
                 }
                 None
             }

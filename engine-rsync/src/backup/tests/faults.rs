@@ -1,6 +1,6 @@
 //! What fails on the way, and what is there afterwards.
 
-use engine_api::{Event, FileStore, Progress};
+use engine_api::{Event, FileStore, Progress, StoreErrorKind};
 
 use super::*;
 
@@ -100,7 +100,7 @@ fn a_full_destination_loses_its_oldest_and_takes_the_new_one() {
     bench.time += 3600;
     let error = run(&bench.engine, &bench.request(), &Silent).unwrap_err();
     assert!(
-        matches!(&error, Error::Store(store) if store.kind == engine_api::StoreErrorKind::NoSpace),
+        matches!(&error, Error::Store(store) if store.kind == StoreErrorKind::NoSpace),
         "{error:?}"
     );
     let tree = place
@@ -126,7 +126,10 @@ fn a_place_without_links_is_refused_in_a_sentence() {
 #[test]
 fn a_place_that_gave_no_answer_is_not_told_to_have_no_links() {
     let mut unknown = engine_api::FileCapabilities::default();
-    unknown.unanswered = Some("the connection was lost".to_owned());
+    unknown.unanswered = Some(engine_api::Unanswered {
+        kind: StoreErrorKind::Connection,
+        cause: "the connection was lost".to_owned(),
+    });
     let error = super::super::plan::check_capabilities("there", &unknown).unwrap_err();
     assert_eq!(error.to_string(), "cannot try out the folder in there");
 }

@@ -68,12 +68,17 @@ const ELSEWHERE: [&str; 5] = [
     "IllegalLocationConstraintException",
 ];
 
-/// Locked objects are refused under several codes, told by their messages.
+/// Locked objects are refused under several codes, told by their messages; so are locks where the bucket has none.
 fn locked(spoken: &Spoken) -> Option<Meaning> {
     let message = spoken.message.to_ascii_lowercase();
-    let asks = message.contains("content-md5") || message.contains("x-amz-checksum");
-    let locked = spoken.code == "ObjectLocked" || message.contains("object lock") || message.contains("worm protected");
-    (locked && !asks).then_some((StoreErrorKind::Retained, None))
+    let of_lock = message.contains("object lock") || message.contains("objectlock");
+    if of_lock && message.contains("configuration") {
+        let hint = "make a bucket with object lock, or take S3LockMode and S3LockDays out of the record";
+        return Some((StoreErrorKind::Unsupported, Some(hint)));
+    }
+    let forbids = spoken.code == "AccessDenied" && of_lock;
+    let locked = spoken.code == "ObjectLocked" || forbids || message.contains("worm protected");
+    locked.then_some((StoreErrorKind::Retained, None))
 }
 
 /// Whether the server wants a digest beside the body, as buckets whose objects get locked do.

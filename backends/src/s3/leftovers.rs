@@ -12,6 +12,9 @@ const OLD: i64 = 7 * 24 * 60 * 60;
 /// More than a machine that crashes daily leaves behind in a year; the next upload finds the rest.
 const KEPT: usize = 1000;
 
+/// Where large objects of a repository without a prefix lie: whatever else is in the bucket may be anybody's.
+const OURS: [&str; 3] = ["data/", "index/", "snapshots/"];
+
 /// Aborts the uploads in parts that a program began below the prefix and did not live to end: their parts are paid for and
 /// to be seen nowhere. Once for a store, before its first upload in parts; a server or key that does not let it is let be.
 pub(super) fn sweep(s3: &S3) {
@@ -67,6 +70,8 @@ impl Upload {
     /// One without a time, or of somebody else's, is never old.
     fn old(self, prefix: &str, now: i64) -> Option<(String, String)> {
         let old = self.since.is_some_and(|since| now - since.as_second() > OLD);
-        (old && self.name.starts_with(prefix) && !self.id.is_empty()).then_some((self.name, self.id))
+        let below = self.name.strip_prefix(prefix)?;
+        let ours = !prefix.is_empty() || OURS.iter().any(|folder| below.starts_with(folder));
+        (old && ours && !self.id.is_empty()).then_some((self.name, self.id))
     }
 }

@@ -165,6 +165,13 @@ fn locked_objects_are_told_from_forbidden_ones() {
     );
     let digest = "Content-MD5 HTTP header is required for Put Object requests with Object Lock parameters";
     assert_eq!(kind(400, "InvalidRequest", digest), StoreErrorKind::Other);
+    // Where nothing can be locked, nothing is kept.
+    for missing in [
+        "Bucket is missing Object Lock Configuration",
+        "Bucket is missing ObjectLockConfiguration",
+    ] {
+        assert_eq!(kind(400, "InvalidRequest", missing), StoreErrorKind::Unsupported);
+    }
 }
 
 /// Amazon's published example of a signature.

@@ -156,6 +156,8 @@ pub enum Error {
         selector: String,
         /// How many errors.
         errors: u64,
+        /// Whether data was read to find them.
+        in_data: bool,
         /// One of them.
         first: String,
     },
@@ -238,11 +240,11 @@ pub enum Error {
     #[error("nothing was named that could have another name")]
     NothingBeside,
     /// No room for what would be restored beside what is there.
-    #[error("what is to be restored takes {}, and {} are free in {}", text::size(*needed), text::size(*free), folder.display())]
+    #[error("what is to be restored takes up to {}, and {} are free in {}", text::size(*needed), text::size(*free), folder.display())]
     NoRoom {
         /// Where it would be put.
         folder: PathBuf,
-        /// How many bytes it takes.
+        /// How many bytes it takes at the most: holes count, too.
         needed: u64,
         /// How many there are.
         free: u64,
@@ -339,9 +341,10 @@ impl Failure for Error {
                 "wait until it has ended, or let this backup wait longer (property LockWait); its lock is {}",
                 lock.display()
             ),
-            Self::Damaged { selector, .. } => format!(
-                "keep a copy of the repository; `holdfast check {selector}` names all that is wrong, and \
-                 `holdfast repair --help` says what can be mended"
+            Self::Damaged { selector, in_data, .. } => format!(
+                "keep a copy of the repository; `holdfast check {selector}{}` names all that is wrong, and \
+                 `holdfast repair --help` says what can be mended",
+                if *in_data { " --read-data" } else { "" }
             ),
             Self::Broken { .. } => "this is an error of the program: please report it with the log".to_owned(),
             Self::NoPassword { .. } => {
@@ -394,7 +397,8 @@ fn io_hint(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-const NO_ROOM_HINT: &str = "free some room, or restore under a folder of another filesystem with --target";
+const NO_ROOM_HINT: &str = "free some room, or restore with --target, where that is not looked at beforehand: under a \
+                            folder of another filesystem, or of this one if much of the files is holes";
 
 const WHEN_HINT: &str = "write a snapshot's id, an age such as 15D, a date such as 2021-03-05 or 2021-03-05 18:30, or \
                          seconds since 1970";

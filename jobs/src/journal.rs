@@ -34,16 +34,19 @@ pub struct JobState {
     pub last_snapshot: Option<Moment>,
     /// How many runs since the last good one were none.
     pub failures: u64,
-    /// The last check of the repository.
+    /// The last check of the repository; while that is damaged, the last that could have found it mended.
     #[serde(default)]
     pub last_check: Option<PastCheck>,
+    /// What the last check has read that read one of several parts, such as `3/10`.
+    #[serde(default)]
+    pub last_part: Option<String>,
 }
 
 impl JobState {
     /// What is so after `run`, which follows `before`.
     fn after(run: PastRun, before: Option<&Self>) -> Self {
         let good = run.is_good();
-        Self {
+        let mut state = Self {
             last_good: good.then(|| run.moment()).or_else(|| before?.last_good.clone()),
             last_snapshot: run
                 .snapshot
@@ -55,12 +58,23 @@ impl JobState {
             } else {
                 before.map_or(0, |before| before.failures) + 1
             },
-            last_check: run
-                .check
-                .clone()
-                .or_else(|| before.and_then(|before| before.last_check.clone())),
+            last_check: before.and_then(|before| before.last_check.clone()),
+            last_part: before.and_then(|before| before.last_part.clone()),
             backup: run.backup.clone(),
             last: run,
+        };
+        if let Some(check) = state.last.check.clone() {
+            state.note(check);
+        }
+        state
+    }
+
+    fn note(&mut self, check: PastCheck) {
+        if check.read.contains('/') {
+            self.last_part = Some(check.read.clone());
+        }
+        if self.last_check.as_ref().is_none_or(|before| check.stands_for(before)) {
+            self.last_check = Some(check);
         }
     }
 }
@@ -121,7 +135,7 @@ pub(crate) fn note_check(context: &Context, name: &JobName, check: &PastCheck) -
     let Some(mut state) = state(context, name)? else {
         return Ok(());
     };
-    state.last_check = Some(check.clone());
+    state.note(check.clone());
     atomic::replace(&context.layout.state(name), 0o644, &line(&state))
 }
 

@@ -233,8 +233,9 @@ impl JobOverview {
                 let (day, errors) = (local_day(context, &damage.time), text::count(damage.errors, "error"));
                 self.reasons
                     .push(format!("the check of {day} found {errors} in the repository"));
+                let data = if damage.read == "none" { "" } else { " --read-data" };
                 self.reasons
-                    .push(format!("`holdfast check -b {}` names them", self.name));
+                    .push(format!("`holdfast check -b {}{data}` names them", self.name));
             }
         }
         let Some(run) = last.filter(|run| !run.is_good()) else {

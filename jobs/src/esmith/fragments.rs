@@ -27,14 +27,16 @@ pub struct Filled {
     pub left_out: Vec<PathBuf>,
 }
 
-/// The names of the databases for which there are such folders below `folder`.
+/// The names of the databases for which there are such folders below `folder`, in order.
 ///
 /// # Errors
 /// When the folder is there and cannot be read.
 pub fn databases(folder: &Path) -> Result<Vec<String>> {
     let folders = entries(folder)?.into_iter().filter(|entry| entry.path().is_dir());
     let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
-    Ok(names.filter(|name| !name.starts_with('.')).collect())
+    let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+    names.sort();
+    Ok(names)
 }
 
 /// Fills `file` with what the folder `folder/NAME` says, in one write; what is there and right stays.
@@ -114,7 +116,11 @@ fn values(folder: &Path) -> Result<Values> {
         let mut properties = BTreeMap::new();
         for property in entries(&key.path())? {
             let path = property.path();
-            let metadata = fs::metadata(&path).map_err(|error| Error::io("look at", &path, error))?;
+            let metadata = match fs::metadata(&path) {
+                // A link that leads nowhere says nothing.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                found => found.map_err(|error| Error::io("look at", &path, error))?,
+            };
             if !metadata.is_file() || metadata.len() > LONGEST {
                 continue;
             }
@@ -161,6 +167,7 @@ mod tests {
         write("force/b1/Prune", "always\n");
         write("force/b1/.Prune.swp", "x");
         write("migrate/20old", "{ my $x; }");
+        std::os::unix::fs::symlink("nowhere", folder.join("force/b1/Gone")).unwrap();
         let file = DatabaseFile::new(machine.path().join("backups"), jiff::tz::TimeZone::UTC);
         fs::write(file.path(), "b1=rsync|CleanupOlderThan||Notify|always|Prune|0\n").unwrap();
         let filled = fill(&file, &folder).unwrap();

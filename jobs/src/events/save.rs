@@ -117,14 +117,22 @@ impl<'a> Save<'a> {
     }
 }
 
-/// Puts the defaults of all databases in, and says what was put.
+/// Puts the defaults of all databases in, and says what was put. One that cannot be filled keeps no other from it; the first
+/// of these failures is the action's.
 fn fill_databases(context: &Context, line: &mut dyn FnMut(&str)) -> Result<()> {
     let Some(folder) = context.layout.fragments() else {
         return Ok(());
     };
+    let mut failure = Ok(());
     for name in fragments::databases(&folder)? {
         let file = context.database(name.as_ref(), None).file;
-        let filled = fragments::fill(&file, &folder.join(&name))?;
+        let filled = match fragments::fill(&file, &folder.join(&name)) {
+            Ok(filled) => filled,
+            Err(error) => {
+                failure = failure.and(Err(error));
+                continue;
+            }
+        };
         for (words, values) in [("filled in", &filled.added), ("set as they must be in", &filled.forced)] {
             if !values.is_empty() {
                 line(&format!("{words} `{name}`: {}", values.join(", ")));
@@ -134,7 +142,7 @@ fn fill_databases(context: &Context, line: &mut dyn FnMut(&str)) -> Result<()> {
             line(&format!("left out: {} (a piece of Perl)", text::path(path)));
         }
     }
-    Ok(())
+    failure
 }
 
 fn explained(error: engine_api::Error) -> String {

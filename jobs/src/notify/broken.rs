@@ -32,23 +32,28 @@ pub(crate) fn broken_off(context: &Context, name: &JobName) -> Result<Option<Vec
     Ok(Some(run.notified))
 }
 
-/// The same for all jobs that nobody is running.
+/// The same for all jobs that nobody is running. A job of which nothing can be known or kept keeps nobody from being told of
+/// the others; the first of these failures is that of the whole.
 pub(super) fn all(context: &Context) -> Result<Vec<(JobName, Vec<Told>)>> {
-    let mut all = Vec::new();
+    let (mut all, mut failure) = (Vec::new(), Ok(()));
     for listed in catalog::list(context)? {
         let Ok(name) = JobName::new(&listed.key) else { continue };
-        if state::broken_off(context, &name)?.is_none_or(|broken| broken.told) {
-            continue;
-        }
-        let _lock = match lock::of_job(context, &name) {
-            Ok(lock) => lock,
-            // It is going on after all.
-            Err(Error::Running { .. }) => continue,
-            Err(error) => return Err(error),
-        };
-        if let Some(told) = broken_off(context, &name)? {
-            all.push((name, told));
+        match of_job(context, &name) {
+            Ok(told) => all.extend(told.map(|told| (name, told))),
+            Err(error) => failure = failure.and(Err(error)),
         }
     }
-    Ok(all)
+    failure.map(|()| all)
+}
+
+fn of_job(context: &Context, name: &JobName) -> Result<Option<Vec<Told>>> {
+    if state::broken_off(context, name)?.is_none_or(|broken| broken.told) {
+        return Ok(None);
+    }
+    match lock::of_job(context, name) {
+        Ok(_lock) => broken_off(context, name),
+        // It is going on after all.
+        Err(Error::Running { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

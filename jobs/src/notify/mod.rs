@@ -103,9 +103,17 @@ pub fn test(context: &Context, name: &JobName) -> Result<(Vec<Told>, Vec<String>
 /// Tells of every job that has missed a run, once for each run that it has missed, and of runs that broke off.
 ///
 /// # Errors
-/// When the databases or a journal cannot be read.
+/// When the databases or a journal cannot be read; whoever could be told of the rest is told all the same.
 pub fn overdue(context: &Context, now: jiff::Timestamp) -> Result<Vec<(JobName, Vec<Told>)>> {
-    let mut all = broken::all(context)?;
+    let (broken, missed) = (broken::all(context), missed(context, now));
+    let mut all = broken?;
+    all.extend(missed?);
+    Ok(all)
+}
+
+/// The same of the runs that are missing.
+fn missed(context: &Context, now: jiff::Timestamp) -> Result<Vec<(JobName, Vec<Told>)>> {
+    let mut all = Vec::new();
     for seen in overview::overview(context, None, now)? {
         let (Some(due), Some(job)) = (seen.overdue, seen.job) else {
             continue;

@@ -55,7 +55,7 @@ impl CheckWhen {
 }
 
 impl CheckData {
-    /// What the next check reads, when the one before read `last` (as its line in the state has it).
+    /// What the next check reads, when `last` was the last part that was read (as the state has it).
     #[must_use]
     pub fn next(self, last: Option<&str>) -> ReadData {
         match self {
@@ -84,6 +84,23 @@ pub fn shown(read: ReadData) -> String {
         ReadData::All => "all".to_owned(),
         ReadData::Share { part, of } => format!("{part}/{of}"),
         ReadData::Percent(percent) => format!("{percent}%"),
+    }
+}
+
+/// The same read back.
+#[must_use]
+pub fn of_shown(text: &str) -> Option<ReadData> {
+    let share = |(part, of): (&str, &str)| {
+        let (part, of) = (part.parse().ok()?, of.parse().ok()?);
+        Some(ReadData::Share { part, of })
+    };
+    match text {
+        "none" => Some(ReadData::Nothing),
+        "all" => Some(ReadData::All),
+        _ => match text.strip_suffix('%') {
+            Some(percent) => percent.parse().ok().map(ReadData::Percent),
+            None => text.split_once('/').and_then(share),
+        },
     }
 }
 
@@ -164,5 +181,9 @@ mod tests {
         assert_eq!(shown(CheckData::Part(5).next(Some("2/3"))), "1/5");
         assert_eq!(shown(CheckData::Part(5).next(Some("all"))), "1/5");
         assert_eq!(CheckData::All.next(Some("2/3")), ReadData::All);
+        for text in ["none", "all", "3/10", "5%", "2.5%"] {
+            assert_eq!(of_shown(text).map(shown).as_deref(), Some(text));
+        }
+        assert_eq!(of_shown("much"), None);
     }
 }

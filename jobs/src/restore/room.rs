@@ -10,14 +10,18 @@ use rustix::fs::statvfs;
 use crate::error::{Error, Result};
 use crate::open::Repository;
 
-/// Refuses to begin where the files at `paths` have no room in `folder`.
+/// Refuses to begin where the files at `paths` have no room in `folder`. No snapshot tells how much of a file is holes, so that
+/// each counts with its whole length.
 pub(super) fn check(
     repository: &Repository,
     snapshot: &Snapshot,
     paths: &[PathBuf],
     folder: &Path,
 ) -> engine_api::Result<()> {
-    let needed = paths.iter().map(|path| size(repository, snapshot, path)).sum();
+    let mut seen = HashSet::new();
+    let needed = paths.iter().fold(0_u64, |sum, path| {
+        sum.saturating_add(size(repository, snapshot, path, &mut seen))
+    });
     let free = free(folder)?;
     if needed > free {
         let folder = folder.to_owned();
@@ -27,8 +31,8 @@ pub(super) fn check(
 }
 
 /// The bytes of all files at that path, one with several names once. What cannot be listed says so when it is restored.
-fn size(repository: &Repository, snapshot: &Snapshot, path: &Path) -> u64 {
-    let (mut bytes, mut seen) = (0_u64, HashSet::new());
+fn size(repository: &Repository, snapshot: &Snapshot, path: &Path, seen: &mut HashSet<(u64, u64)>) -> u64 {
+    let mut bytes = 0_u64;
     let listed = repository.engine().entries(&snapshot.id, Some(path), &mut |entry| {
         let metadata = &entry.metadata;
         let again = metadata.links > 1 && !seen.insert((metadata.device, metadata.inode));

@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::journal::{self, PastCheck};
 use crate::open::Repository;
+use crate::record::share_of_shown;
 use crate::site::Which;
 use crate::text;
 
@@ -74,14 +75,20 @@ impl Plan<'_> {
         report: &mut RunReport,
     ) -> engine_api::Result<()> {
         let checking = self.job.checking;
-        let last = journal::state(self.context, &self.job.name)?.and_then(|state| state.last_check);
+        let state = journal::state(self.context, &self.job.name)?;
+        let last = state.as_ref().and_then(|state| state.last_check.as_ref());
         // What was found damaged is looked at each time, until it is mended.
-        let good = last.as_ref().filter(|last| last.errors == 0);
+        let (good, damaged) = (
+            last.filter(|last| last.errors == 0),
+            last.filter(|last| last.errors > 0),
+        );
         let time = good.and_then(|last| last.time.parse().ok());
         if self.options.dry_run || !checking.when.is_due(&report.started, time) {
             return Ok(());
         }
-        let read = checking.data.next(last.as_ref().map(|last| last.read.as_str()));
+        let again = damaged.and_then(|damaged| share_of_shown(&damaged.read));
+        let part = state.as_ref().and_then(|state| state.last_part.as_deref());
+        let read = again.unwrap_or_else(|| checking.data.next(part));
         let found = repository.engine().check(&CheckRequest { read }, watcher)?;
         let checked = Checked {
             report: found,
@@ -93,6 +100,7 @@ impl Plan<'_> {
             location: repository.site.location.clone(),
             selector: repository.site.selector.clone(),
             errors: checked.report.errors,
+            in_data: read != ReadData::Nothing,
             first,
         });
         report.check = Some(checked);

@@ -1,15 +1,14 @@
 //! A snapshot compared with what is there now.
 
+mod content;
+mod difference;
 mod extra;
 mod metadata;
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
-use engine_api::{CompareRequest, Entry, EntryKind, ErrorKind, Event, Phase, Problem, Problems, Progress, Snapshot};
+use engine_api::{Entry, EntryKind, Event, Phase, Problem, Progress, Snapshot};
 use fstree::{Names, Target, TargetOptions};
 
 use crate::context::Context;
@@ -17,11 +16,11 @@ use crate::error::Error;
 use crate::lists;
 use crate::open::Repository;
 use crate::site::Which;
+use content::Told;
 use extra::Extra;
 use metadata::Rules;
 
-/// So many paths that differ are remembered, so that none is told twice.
-const REMEMBERED: usize = 1 << 20;
+pub use difference::{Difference, Sort, Verified};
 
 /// What to compare.
 #[derive(Debug, Clone)]
@@ -32,69 +31,6 @@ pub struct Verify {
     pub target: PathBuf,
     /// Read and compare the content of files too.
     pub read_data: bool,
-}
-
-/// How an entry differs from what was saved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Sort {
-    /// It is there and was not saved.
-    Added,
-    /// It was saved and is not there.
-    Removed,
-    /// The content is another.
-    Content,
-    /// Only owner, mode, times or the like are others.
-    Metadata,
-    /// It is something else.
-    Type,
-}
-
-/// One difference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// How.
-    pub sort: Sort,
-    /// Its path as it was saved.
-    pub path: PathBuf,
-    /// What it was when it was saved, or is where it was not.
-    pub kind: EntryKind,
-    /// What differs, such as `mode` or `mtime`; empty where the sort says it all.
-    pub properties: Vec<&'static str>,
-    /// Bytes as saved; `None` where that is not known here.
-    pub size_before: Option<u64>,
-    /// Bytes now.
-    pub size_after: Option<u64>,
-}
-
-/// What a comparison found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verified {
-    /// Entries of the snapshot that were compared.
-    pub compared: u64,
-    /// Files whose content was read and is what was saved.
-    pub files_read: u64,
-    /// Differences of each sort: added, removed, content, metadata, type.
-    pub added: u64,
-    /// See `added`.
-    pub removed: u64,
-    /// See `added`.
-    pub content: u64,
-    /// See `added`.
-    pub metadata: u64,
-    /// See `added`.
-    pub other_type: u64,
-    /// What could not be compared.
-    pub problems: Problems,
-}
-
-impl Verified {
-    /// Whether all that was saved is there as it was saved.
-    #[must_use]
-    pub const fn is_same(&self) -> bool {
-        self.removed + self.content + self.metadata + self.other_type == 0
-    }
 }
 
 /// Compares, and hands every difference to `each` until it breaks.
@@ -288,109 +224,5 @@ impl Pass<'_> {
     fn problem(&mut self, problem: Problem) {
         self.progress.event(Event::Problem(&problem));
         self.verified.problems.push(problem);
-    }
-
-    /// Reads what is the same by its metadata, and everything else too: that is told already.
-    fn content(&mut self, repository: &Repository, snapshot: &Snapshot, verify: &Verify) -> engine_api::Result<()> {
-        let request = CompareRequest {
-            snapshot: snapshot.id.clone(),
-            paths: verify.paths.clone(),
-            target: verify.target.clone(),
-        };
-        let listener = Listener {
-            progress: self.progress,
-            shared: Mutex::new(Shared {
-                told: &self.told,
-                content: 0,
-                broken: false,
-                each: &mut *self.each,
-            }),
-        };
-        let compared = repository.engine().compare(&request, &listener);
-        let shared = listener.shared.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let (content, broken) = (shared.content, shared.broken);
-        self.verified.content += content;
-        match compared {
-            Ok(report) => self.verified.files_read = report.same,
-            Err(error) if broken && error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-}
-
-impl Verified {
-    fn count(&mut self, sort: Sort) {
-        let count = match sort {
-            Sort::Added => &mut self.added,
-            Sort::Removed => &mut self.removed,
-            Sort::Content => &mut self.content,
-            Sort::Metadata => &mut self.metadata,
-            Sort::Type => &mut self.other_type,
-        };
-        *count += 1;
-    }
-}
-
-/// The paths that were told, as digests.
-#[derive(Default)]
-struct Told {
-    paths: HashSet<u64>,
-    hasher: RandomState,
-}
-
-impl Told {
-    fn note(&mut self, path: &Path) {
-        if self.paths.len() < REMEMBERED {
-            self.paths.insert(self.hasher.hash_one(path));
-        }
-    }
-
-    fn has(&self, path: &Path) -> bool {
-        self.paths.contains(&self.hasher.hash_one(path))
-    }
-}
-
-/// Turns what an engine says of content into differences.
-struct Listener<'l> {
-    progress: &'l dyn Progress,
-    shared: Mutex<Shared<'l>>,
-}
-
-struct Shared<'l> {
-    told: &'l Told,
-    content: u64,
-    broken: bool,
-    each: &'l mut (dyn FnMut(&Difference) -> ControlFlow<()> + Send),
-}
-
-impl Progress for Listener<'_> {
-    fn event(&self, event: Event<'_>) {
-        let Event::Problem(problem) = event else {
-            return self.progress.event(event);
-        };
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        if problem.action != "verify" {
-            return self.progress.event(event);
-        }
-        if shared.told.has(&problem.path) {
-            return;
-        }
-        shared.content += 1;
-        let difference = Difference {
-            sort: Sort::Content,
-            path: problem.path.clone(),
-            kind: EntryKind::File,
-            properties: vec!["content"],
-            size_before: None,
-            size_after: None,
-        };
-        self.progress.event(Event::Notice(&crate::text::problem(problem)));
-        shared.broken |= (shared.each)(&difference).is_break();
-    }
-
-    fn cancelled(&self) -> bool {
-        let broken = self.shared.lock().is_ok_and(|shared| shared.broken);
-        broken || self.progress.cancelled()
     }
 }

@@ -13,6 +13,7 @@ pub mod handshake;
 pub mod holdfast;
 pub mod machine;
 pub mod mortal;
+pub mod mount;
 pub mod proxy;
 pub mod restic;
 pub mod rsync;

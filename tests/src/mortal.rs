@@ -2,6 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use backends::layers::RetryPolicy;
 
 use crate::b2::B2Server;
 use crate::proxy::{Aim, Fault, Proxy, Way};
@@ -80,6 +83,28 @@ pub enum After {
     Back,
     /// It stays away until [`Mortal::revive`].
     Away,
+}
+
+impl After {
+    /// How often is tried again what such a server has broken off: long enough for one that comes back to start on a
+    /// machine that has much to do; where it stays away the run fails soon.
+    #[must_use]
+    pub const fn policy(self) -> RetryPolicy {
+        match self {
+            Self::Back => RetryPolicy {
+                tries: 1000,
+                first_wait: Duration::from_millis(5),
+                longest_wait: Duration::from_millis(100),
+                total: Duration::from_secs(60),
+            },
+            Self::Away => RetryPolicy {
+                tries: 3,
+                first_wait: Duration::from_millis(2),
+                longest_wait: Duration::from_millis(10),
+                total: Duration::from_secs(5),
+            },
+        }
+    }
 }
 
 /// A server and the proxy before it.

@@ -190,17 +190,9 @@ impl World {
         if self.alone {
             command.args(["--net", "--pid", "--fork", "--kill-child"]);
         }
-        command
+        surround(&mut command)
             .args(["bash", "-c", ENTER, "enter", script])
             .current_dir(self.folder.path())
-            .env_clear()
-            .env(
-                "PATH",
-                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/sbin/e-smith",
-            )
-            .env("HOME", "/root")
-            .env("LC_ALL", "C.UTF-8")
-            .env("TZ", "UTC")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
@@ -242,6 +234,19 @@ impl World {
         let outside = self.outside(path);
         std::fs::read_to_string(&outside).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
+}
+
+/// Gives a command the environment of NethServer's root, and nothing of this one's.
+pub fn surround(command: &mut Command) -> &mut Command {
+    command
+        .env_clear()
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/sbin/e-smith",
+        )
+        .env("HOME", "/root")
+        .env("LC_ALL", "C.UTF-8")
+        .env("TZ", "UTC")
 }
 
 impl Answer {

@@ -415,6 +415,37 @@ fn d44_part_after_part_all_data_is_read() {
     assert!(shown.contains(", checked each Sunday"), "{shown}");
 }
 
+/// The next part has nothing wrong, and says nothing of the one that has.
+#[test]
+fn d44_damage_in_one_part_is_not_forgotten_over_the_next() {
+    let machine = machine("restic", "repo");
+    let mut noise = vec![0; 300_000];
+    let mut random = fs::File::open("/dev/urandom").unwrap();
+    std::io::Read::read_exact(&mut random, &mut noise).unwrap();
+    fs::write(machine.path("data/noise"), noise).unwrap();
+    machine.good(&["db", "backups", "setprop", "b1", "Check", "always", "CheckData", "1/3"]);
+    machine.good(&["backup-data", "-b", "b1"]);
+    let stored = Stored::largest(&machine.path("repo"));
+    stored.damage();
+    let codes: Vec<_> = (0..6).map(|_| machine.run(&["backup-data", "-b", "b1"]).code).collect();
+    let first = codes.iter().position(|code| *code == Some(1)).unwrap();
+    assert!(
+        first < 3 && codes[first..].iter().all(|code| *code == Some(1)),
+        "{codes:?}"
+    );
+    let checked = |code: i32| machine.json(&["status"], code)[0]["last_check"].clone();
+    let damaged = checked(1);
+    // By hand, and without a look at the data.
+    machine.good(&["check", "-b", "b1"]);
+    assert_eq!(checked(1), damaged);
+    stored.write(&stored.content);
+    machine.good(&["backup-data", "-b", "b1"]);
+    let mended = checked(0);
+    assert_eq!((&mended["read"], &mended["errors"]), (&damaged["read"], &0.into()));
+    machine.good(&["backup-data", "-b", "b1"]);
+    assert_ne!(checked(0)["read"], damaged["read"], "it goes on with the next");
+}
+
 /// What interrupted runs leave was removed only where snapshots expired.
 #[test]
 fn d44_what_nothing_needs_goes_where_nothing_expires_too() {
@@ -523,7 +554,7 @@ fn d77_there_must_be_room_beside_what_is_there() {
         // The folder belongs beside itself, on the disk above, which has room.
         assert_eq!(fits, words[4] != film, "{}{}", answer.out, answer.err);
         if !fits {
-            let said = "takes 3.0 MiB, and 1.0 MiB are free in ";
+            let said = "takes up to 3.0 MiB, and 1.0 MiB are free in ";
             assert!(
                 answer.err.contains(said) && answer.err.contains("--target"),
                 "{}",
@@ -536,4 +567,28 @@ fn d77_there_must_be_room_beside_what_is_there() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(names, ["film"], "nothing was begun");
+}
+
+/// How much of a file is holes no snapshot tells: the refusal says so, and what helps does.
+#[test]
+fn d77_a_file_of_holes_goes_where_room_is_not_looked_at() {
+    let machine = machine("restic", "repo");
+    let Some(mount) = Mount::memory(machine.path("data/disk"), "4m") else {
+        return;
+    };
+    let disk = mount.0.join("disk.img");
+    let image = fs::File::create(&disk).unwrap();
+    image.set_len(16 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&image, b"end", 12 << 20).unwrap();
+    machine.good(&["backup-data", "-b", "b1"]);
+    let disk = disk.to_str().unwrap();
+    let answer = machine.run(&["restore", "-b", "b1", "--beside", disk]);
+    assert_eq!(answer.code, Some(1), "{}{}", answer.out, answer.err);
+    for said in ["takes up to 16.0 MiB, and ", "--target", "holes"] {
+        assert!(answer.err.contains(said), "{said}: {}", answer.err);
+    }
+    let target = mount.0.join("back");
+    machine.good(&["restore", "-b", "b1", "--target", target.to_str().unwrap(), disk]);
+    let back = target.join(disk.trim_start_matches('/'));
+    assert!(fs::read(back).unwrap() == fs::read(disk).unwrap());
 }

@@ -88,9 +88,8 @@ fn the_commands_on_a_record_of_duplicity() {
     let machine = machine("duplicity", &["Type", "incremental", "FullDay", "9"]);
     let refused = machine.run(&["backup-data", "-b", "b1"]);
     assert!(refused.err.contains("FullDay is `9`"), "{}", refused.err);
-    // A day that is not today, so that the second set is an increment.
-    let tomorrow = (jiff_weekday() + 1) % 7;
-    machine.good(&["db", "backups", "setprop", "b1", "FullDay", &tomorrow.to_string()]);
+    // So that the second set is an increment.
+    machine.good(&["db", "backups", "setprop", "b1", "FullDay", &another_day()]);
     every_command(&machine, "duplicity");
     let names: Vec<_> = fs::read_dir(machine.path("repo"))
         .unwrap()
@@ -104,8 +103,7 @@ fn the_commands_on_a_record_of_duplicity() {
 
 #[test]
 fn a_full_backup_made_of_increments() {
-    let tomorrow = ((jiff_weekday() + 1) % 7).to_string();
-    let machine = machine("duplicity", &["Type", "incremental", "FullDay", &tomorrow]);
+    let machine = machine("duplicity", &["Type", "incremental", "FullDay", &another_day()]);
     machine.good(&["backup-data", "-b", "b1"]);
     let nothing = machine.good(&["synthetic-full", "-b", "b1"]);
     assert!(nothing.contains("nothing to do"), "{nothing}");
@@ -145,8 +143,8 @@ fn a_full_backup_made_of_increments() {
 
 #[test]
 fn full_backups_that_are_due_are_made_of_the_chain() {
-    let tomorrow = ((jiff_weekday() + 1) % 7).to_string();
-    let more = ["Type", "incremental", "FullDay", &tomorrow, "FullFrom", "chain"];
+    let day = another_day();
+    let more = ["Type", "incremental", "FullDay", &day, "FullFrom", "chain"];
     let machine = machine("duplicity", &more);
     let sets = || {
         let names = fs::read_dir(machine.path("repo")).unwrap();
@@ -172,12 +170,10 @@ fn full_backups_that_are_due_are_made_of_the_chain() {
     assert_eq!(sets(), (3, 3));
 }
 
-/// The day of the week in UTC, 0 being Sunday.
-fn jiff_weekday() -> u64 {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap();
-    (now.as_secs() / 86_400 + 4) % 7
+/// A day of the week, 0 being Sunday: not this one, nor the next should midnight come.
+fn another_day() -> String {
+    let day = jiff::Zoned::now().weekday().to_sunday_zero_offset();
+    ((day + 3) % 7).to_string()
 }
 
 #[test]
@@ -252,15 +248,7 @@ fn a_disk_that_is_not_there_is_never_begun_anew() {
 
 #[test]
 fn what_duplicity_made_is_gone_on_with() {
-    let machine = machine(
-        "duplicity",
-        &[
-            "Type",
-            "incremental",
-            "FullDay",
-            &((jiff_weekday() + 1) % 7).to_string(),
-        ],
-    );
+    let machine = machine("duplicity", &["Type", "incremental", "FullDay", &another_day()]);
     let (repo, data) = (machine.text("repo"), machine.text("data"));
     fs::create_dir(machine.path("repo")).unwrap();
     let archive = machine.text("root/var/lib/nethserver/backup/duplicity/b1");

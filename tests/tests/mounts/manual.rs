@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use holdfast_tests::world::{NAMES, program};
+use holdfast_tests::world::{NAMES, program, surround};
 
 use crate::guest::inside;
 
@@ -47,19 +47,9 @@ printf '/var/lib/nethserver/ibay\n/var/lib/nethserver/vmail\n' >/etc/backup-data
 
 /// Types it; every line must succeed.
 fn good(script: &str) {
-    let output = Command::new("bash")
-        .args(["-euxo", "pipefail", "-c", script])
-        .env_clear()
-        .env(
-            "PATH",
-            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/sbin/e-smith",
-        )
-        .env("HOME", "/root")
-        .env("LC_ALL", "C.UTF-8")
-        .env("TZ", "UTC")
-        .current_dir("/")
-        .output()
-        .unwrap();
+    let mut command = Command::new("bash");
+    surround(&mut command).args(["-euxo", "pipefail", "-c", script]);
+    let output = command.current_dir("/").output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(
         output.status.success(),

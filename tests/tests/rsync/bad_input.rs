@@ -9,11 +9,11 @@ use std::process::Command;
 use engine_api::{Engine, ErrorKind, Event, Progress, Silent, StoreErrorKind, Timestamp};
 use engine_rsync::RsyncEngine;
 use holdfast_tests::corpus::{self, Random};
+use holdfast_tests::mount::{Mount, NO_MOUNT};
 use holdfast_tests::need;
 use holdfast_tests::rsync::{Place, backup_of, local, settings};
 
 use crate::common::Bench;
-use crate::mount::{Mount, NO_MOUNT};
 
 fn mark(bench: &Bench) {
     fs::write(bench.destination.join("backup.marker"), "").unwrap();
@@ -78,6 +78,28 @@ fn d32_a_full_disk() {
     let id = bench.backup();
     bench.assert_is_tree(&id);
     bench.open().check();
+}
+
+/// Where not a byte is free nothing can be tried out: it is full, and not without links.
+#[test]
+fn d32_a_disk_that_is_full_to_the_last_byte() {
+    let bench = Bench::with_plain_tree(1);
+    let _mount = need!(Mount::memory(&bench.destination, "12m"), NO_MOUNT);
+    mark(&bench);
+    let id = bench.backup();
+    let mut filler = fs::File::create(bench.destination.join("filler")).unwrap();
+    while filler.write_all(&[1; 4096]).is_ok() {}
+    let files = local(&bench.destination);
+    let why = files.capabilities().unanswered.as_ref().unwrap();
+    assert_eq!(why.kind, StoreErrorKind::NoSpace, "{why:?}");
+    let seals = bench.seals();
+    let error = refusal(&bench);
+    assert!(error.hint().unwrap().contains("room"), "{}", error.chain());
+    bench.assert_sealed(&seals, "full to the last byte");
+    bench.assert_restores(&id, &bench.picture());
+    fs::remove_file(bench.destination.join("filler")).unwrap();
+    let id = bench.backup();
+    bench.assert_is_tree(&id);
 }
 
 #[test]

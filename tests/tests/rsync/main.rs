@@ -7,7 +7,6 @@ mod common;
 mod crash;
 mod faults;
 mod memory;
-mod mount;
 mod random;
 mod script;
 mod shared_blocks;

@@ -5,12 +5,12 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use holdfast_tests::corpus::{self, Random};
+use holdfast_tests::mount::{Mount, NO_MOUNT};
 use holdfast_tests::need;
 use holdfast_tests::rsync::local;
 use holdfast_tests::tree::{Compare, assert_same, below, picture};
 
 use crate::common::Bench;
-use crate::mount::{Mount, NO_MOUNT};
 
 const MIB: u64 = 1 << 20;
 /// The size of the large file.

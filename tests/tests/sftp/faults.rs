@@ -1,12 +1,12 @@
 //! What goes wrong between here and the server, and on it.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backends::sftp::Settings;
 use engine_api::{Body, Failure, Key, PutMode, StoreError, StoreErrorKind};
+use holdfast_tests::mount::{Mount, NO_MOUNT};
 use holdfast_tests::need;
 use holdfast_tests::proxy::{Fault, Proxy};
 use holdfast_tests::sshd::{ACCOUNT, Options, PASSWORD, Sshd, free_port};
@@ -178,41 +178,11 @@ fn files_that_were_open_end_with_the_connection_and_new_ones_work() {
     files.remove(&root, b"file").unwrap();
 }
 
-/// A small filesystem in memory, mounted for one test.
-struct Mount(std::path::PathBuf);
-
-impl Mount {
-    fn new(path: &Path, size: &str) -> Option<Self> {
-        std::fs::create_dir_all(path).unwrap();
-        let options = format!("size={size}");
-        let mut command = Command::new("mount");
-        command.args(["-t", "tmpfs", "-o", &options, "holdfast-test"]).arg(path);
-        command
-            .output()
-            .is_ok_and(|output| output.status.success())
-            .then(|| Self(path.to_owned()))
-    }
-
-    fn remount(&self, options: &str) {
-        let options = format!("remount,{options}");
-        let status = Command::new("mount").args(["-o", &options]).arg(&self.0).status();
-        assert!(status.unwrap().success());
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
-    }
-}
-
-const NO_MOUNT: &str = "this user may not mount a filesystem";
-
 #[test]
 fn a_full_disk_is_told_and_leaves_nothing_behind() {
     let server = need!(Sshd::start(), NO_SERVER);
     let place = server.folder().join("small");
-    let mount = need!(Mount::new(&place, "2m"), NO_MOUNT);
+    let mount = need!(Mount::memory(&place, "2m"), NO_MOUNT);
     let destination = open(&server, &place);
     let store = &destination.blobs;
     store.put(&key("small"), Body::Bytes(b"fits"), PutMode::Create).unwrap();
@@ -232,6 +202,15 @@ fn a_full_disk_is_told_and_leaves_nothing_behind() {
         std::fs::read_dir(place.join("data")).unwrap().next().is_none(),
         "something was left behind"
     );
+    // Where nothing fits nothing can be tried out: that is no lack of links.
+    let filler = place.join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while std::io::Write::write_all(&mut file, &[1; 4096]).is_ok() {}
+    let full = open(&server, &place);
+    let can = full.files.as_deref().unwrap().capabilities();
+    let why = can.unanswered.as_ref().unwrap();
+    assert_eq!(why.kind, StoreErrorKind::NoSpace, "{why:?}");
+    std::fs::remove_file(filler).unwrap();
     mount.remount("ro");
     let error = store
         .put(&key("other"), Body::Bytes(b"x"), PutMode::Create)
@@ -244,7 +223,7 @@ fn a_full_disk_is_told_and_leaves_nothing_behind() {
 fn nothing_is_written_where_the_disk_was_unmounted() {
     let server = need!(Sshd::start(), NO_SERVER);
     let place = server.folder().join("disk");
-    let mount = need!(Mount::new(&place, "2m"), NO_MOUNT);
+    let mount = need!(Mount::memory(&place, "2m"), NO_MOUNT);
     let destination = open(&server, &place);
     let store = &destination.blobs;
     store.put(&key("config"), Body::Bytes(b"x"), PutMode::Create).unwrap();

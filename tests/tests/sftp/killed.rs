@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use backends::layers::{Listener, Retry, RetryFiles, RetryPolicy};
 use backends::sftp::Settings;
@@ -22,21 +21,7 @@ use holdfast_tests::tree::{Compare, Picture, assert_same, below, picture};
 
 use crate::common::NO_SERVER;
 
-/// For a server that comes back at once: long enough for it to start on a machine that has much to do.
-const WAITING: RetryPolicy = RetryPolicy {
-    tries: 1000,
-    first_wait: Duration::from_millis(5),
-    longest_wait: Duration::from_millis(100),
-    total: Duration::from_secs(60),
-};
-
-/// For one that stays away: the run fails soon.
-const HASTY: RetryPolicy = RetryPolicy {
-    tries: 3,
-    first_wait: Duration::from_millis(2),
-    longest_wait: Duration::from_millis(10),
-    total: Duration::from_secs(5),
-};
+const WAITING: RetryPolicy = After::Back.policy();
 
 fn quiet() -> Listener {
     Box::new(|_| std::ops::ControlFlow::Continue(()))
@@ -89,8 +74,7 @@ impl Ground {
         let most = if self.random.below(3) == 0 { 10_000 } else { 220_000 };
         let at = self.random.below(most);
         self.mortal.strike(way, at, after);
-        let policy = if after == After::Back { WAITING } else { HASTY };
-        let outcome = work(self, policy);
+        let outcome = work(self, after.policy());
         let killed = self.mortal.revive();
         self.kills += u64::from(killed);
         self.failures += u64::from(outcome.is_err());

@@ -10,7 +10,7 @@ use engine_api::{BlobStore, Body, Key, PutMode, SnapshotRef, StoreError, StoreEr
 use holdfast_tests::corpus::{self, Random};
 use holdfast_tests::holdfast::{Repository, local};
 use holdfast_tests::proxy::{Fault, Plan};
-use holdfast_tests::restic::{self, PASSWORD, Restic};
+use holdfast_tests::restic::{self, PASSWORD, Program, Restic};
 use holdfast_tests::seal::cheapen;
 use holdfast_tests::tree::{Compare, assert_same, below, picture};
 
@@ -51,6 +51,15 @@ pub fn conforms_without(store: &dyn BlobStore, allowed: &[&str], left_out: &[(&'
     }
 }
 
+/// The real restic on an S3 server's `repository`.
+pub fn restic_on_s3<'a>(repository: &'a str, access: &'a str, secret: &'a str) -> impl Fn(&Program) -> Restic + 'a {
+    move |program| {
+        Restic::new(program, Path::new(repository))
+            .with_env("AWS_ACCESS_KEY_ID", access)
+            .with_env("AWS_SECRET_ACCESS_KEY", secret)
+    }
+}
+
 /// `store` with retries, for a server that stumbles over its own feet.
 pub fn patient(store: Store) -> Retry {
     Retry::new(store, PATIENCE, quiet())
@@ -63,11 +72,7 @@ pub const EXCLUSIVE: [&str; 2] = [
 ];
 
 /// Back up, list, restore, prune and check; then the real restic reads the same repository over the same server.
-pub fn carries_a_repository(
-    place: &Place,
-    open: &dyn Fn() -> Store,
-    restic: Option<&dyn Fn(&restic::Program) -> Restic>,
-) {
+pub fn carries_a_repository(place: &Place, open: &dyn Fn() -> Store, restic: Option<&dyn Fn(&Program) -> Restic>) {
     let tree = place.path("tree");
     corpus::plain_tree(&tree, 11, 120, 40_000);
     std::fs::write(tree.join("large"), Random::new(12).noise(9_000_000)).unwrap();

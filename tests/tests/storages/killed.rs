@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use backends::b2;
 use backends::http::Trust;
-use backends::layers::{Retry, RetryPolicy};
+use backends::layers::Retry;
 use backends::{rest, s3, webdav};
 use engine_api::{SnapshotRef, StoreError};
 use holdfast_tests::b2::{B2Server, KEY, KEY_ID, Manners};
@@ -23,22 +22,6 @@ use holdfast_tests::{apache, need};
 use crate::common::{Place, Store, init, patient, quiet};
 
 const NO_RCLONE: &str = "rclone is not installed";
-
-/// For a server that comes back at once: long enough for it to start on a machine that has much to do.
-const WAITING: RetryPolicy = RetryPolicy {
-    tries: 1000,
-    first_wait: Duration::from_millis(5),
-    longest_wait: Duration::from_millis(100),
-    total: Duration::from_secs(60),
-};
-
-/// For one that stays away: the run fails soon.
-const HASTY: RetryPolicy = RetryPolicy {
-    tries: 3,
-    first_wait: Duration::from_millis(2),
-    longest_wait: Duration::from_millis(10),
-    total: Duration::from_secs(5),
-};
 
 type Opener<'a> = &'a dyn Fn() -> Result<Store, StoreError>;
 
@@ -81,7 +64,7 @@ fn survives_kills<L: Living + 'static>(place: &Place, mortal: &Mortal<L>, seed: 
 }
 
 fn run(open: Opener<'_>, after: After, tree: &Path, reads: bool) -> engine_api::Result<()> {
-    let policy = if after == After::Back { WAITING } else { HASTY };
+    let policy = after.policy();
     let store = Retry::opening(policy, quiet(), open)?;
     let repository = Repository::on(Arc::new(Retry::new(store, policy, quiet())))?;
     if reads {

@@ -23,6 +23,7 @@ struct Way {
     host: String,
     port: u16,
     trust: Trust,
+    http: Options,
 }
 
 impl Way {
@@ -32,6 +33,19 @@ impl Way {
             host: address.ip().to_string(),
             port: address.port(),
             trust: Trust::System,
+            http: Options::default(),
+        }
+    }
+
+    /// For what is only to be told by waiting: not for long.
+    fn impatient(self) -> Self {
+        Self {
+            http: Options {
+                connect: Duration::from_millis(500),
+                stall: Duration::from_millis(300),
+                ..Options::default()
+            },
+            ..self
         }
     }
 
@@ -48,14 +62,6 @@ impl Way {
     }
 }
 
-fn impatient() -> Options {
-    Options {
-        connect: Duration::from_millis(500),
-        stall: Duration::from_millis(300),
-        ..Options::default()
-    }
-}
-
 type Open = fn(&Way) -> Result<Store, StoreError>;
 
 /// Every storage over HTTP.
@@ -66,7 +72,7 @@ const STORAGES: [(&str, Open); 4] = [
             host: way.host.clone(),
             port: way.port,
             trust: way.trust.clone(),
-            http: impatient(),
+            http: way.http.clone(),
             ..rest::Settings::default()
         };
         rest::open(&settings).map(|destination| destination.blobs)
@@ -75,7 +81,7 @@ const STORAGES: [(&str, Open); 4] = [
         let settings = webdav::Settings {
             url: way.url(),
             trust: way.trust.clone(),
-            http: impatient(),
+            http: way.http.clone(),
             ..webdav::Settings::default()
         };
         webdav::open(&settings).map(|destination| destination.blobs)
@@ -87,7 +93,7 @@ const STORAGES: [(&str, Open); 4] = [
             access_key: "AK".to_owned(),
             secret_key: "secret".into(),
             trust: way.trust.clone(),
-            http: impatient(),
+            http: way.http.clone(),
             ..s3::Settings::default()
         };
         s3::open(&settings).map(|destination| destination.blobs)
@@ -99,7 +105,7 @@ const STORAGES: [(&str, Open); 4] = [
             bucket: "bucket".to_owned(),
             api: way.url(),
             trust: way.trust.clone(),
-            http: impatient(),
+            http: way.http.clone(),
             ..b2::Settings::default()
         };
         b2::open(&settings).map(|destination| destination.blobs)
@@ -109,7 +115,7 @@ const STORAGES: [(&str, Open); 4] = [
 /// What each storage says of `way`, at once and not after a minute.
 fn each(way: &Way, check: impl Fn(&str, StoreErrorKind, &str, &str)) {
     for (name, open) in STORAGES {
-        let (kind, message, hint) = within(Duration::from_secs(20), || refusal(open(way)));
+        let (kind, message, hint) = within(Duration::from_secs(45), || refusal(open(way)));
         check(name, kind, &message, &hint);
     }
 }
@@ -126,7 +132,7 @@ fn a_closed_port_is_a_broken_connection() {
 fn a_name_that_nobody_has_is_told() {
     let way = Way {
         host: "nobody.invalid".to_owned(),
-        ..Way::to(free_address())
+        ..Way::to(free_address()).impatient()
     };
     each(&way, |name, kind, message, _| {
         assert!(
@@ -139,7 +145,7 @@ fn a_name_that_nobody_has_is_told() {
 #[test]
 fn a_server_that_never_answers_ends_in_a_timeout() {
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let plain = Way::to(silent.local_addr().unwrap());
+    let plain = Way::to(silent.local_addr().unwrap()).impatient();
     for way in [plain.clone(), plain.encrypted(Trust::Insecure)] {
         each(&way, |name, kind, message, _| {
             assert_eq!(kind, StoreErrorKind::Timeout, "{name}, {}: {message}", way.protocol);
@@ -179,7 +185,8 @@ fn a_server_that_speaks_something_else_is_told() {
             while let Ok(1..) = (&stream).read(&mut [0; 4096]) {}
         }
     });
-    for way in [Way::to(address), Way::to(address).encrypted(Trust::Insecure)] {
+    let plain = Way::to(address).impatient();
+    for way in [plain.clone(), plain.encrypted(Trust::Insecure)] {
         each(&way, |_, _, _, _| ());
     }
 }

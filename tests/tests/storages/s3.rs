@@ -1,18 +1,15 @@
 //! S3, against rclone's server, which checks signatures.
 
-use std::path::Path;
-
 use backends::s3::{self, Settings};
 use engine_api::{Body, Key, PutMode, StoreError, StoreErrorKind};
 use holdfast_tests::corpus::Random;
 use holdfast_tests::need;
 use holdfast_tests::proxy::Proxy;
-use holdfast_tests::restic::{Program, Restic};
 use holdfast_tests::server::{Server, rclone};
 
 use crate::common::{
     ALL_TROUBLES, EXCLUSIVE, Place, Store, TROUBLES, bad_network, carries_a_repository, conforms_without, patient,
-    refusal, survives,
+    refusal, restic_on_s3, survives,
 };
 
 const NO_RCLONE: &str = "rclone is not installed";
@@ -60,11 +57,7 @@ fn rclone_carries_a_repository() {
     let place = Place::new();
     let server = need!(server(&place), NO_RCLONE);
     let repository = format!("s3:http://{}/backup/deep/down", server.address);
-    let restic = |program: &Program| {
-        Restic::new(program, Path::new(&repository))
-            .with_env("AWS_ACCESS_KEY_ID", ACCESS)
-            .with_env("AWS_SECRET_ACCESS_KEY", SECRET)
-    };
+    let restic = restic_on_s3(&repository, ACCESS, SECRET);
     // As restic reads it: what stands after the host goes before the bucket.
     let settings = Settings {
         bucket: "backup/deep".to_owned(),

@@ -1,6 +1,5 @@
 //! S3 against servers in this process: every signature is checked, and what only Amazon does is done too.
 
-use std::path::Path;
 use std::time::Duration;
 
 use backends::conformance;
@@ -9,11 +8,10 @@ use backends::s3::{self, ObjectLock, Settings, Style};
 use engine_api::{Body, Key, PutMode, StoreError, StoreErrorKind};
 use holdfast_tests::corpus::Random;
 use holdfast_tests::need;
-use holdfast_tests::restic::{Program, Restic};
 use holdfast_tests::server::Certificates;
 
 use crate::bucket::{ACCESS, Bucket, Elsewhere, Manners, Memory, SECRET, Way};
-use crate::common::{EXCLUSIVE, Place, Store, carries_a_repository, conforms_without, refusal};
+use crate::common::{EXCLUSIVE, Place, Store, carries_a_repository, conforms_without, refusal, restic_on_s3};
 
 fn at(address: std::net::SocketAddr) -> Settings {
     Settings {
@@ -81,11 +79,7 @@ fn a_strict_server_carries_a_repository() {
     let memory = Memory::new(Manners::default());
     let server = Bucket::memory(&memory);
     let repository = format!("s3:http://{}/backup/deep", server.address);
-    let restic = |program: &Program| {
-        Restic::new(program, Path::new(&repository))
-            .with_env("AWS_ACCESS_KEY_ID", ACCESS)
-            .with_env("AWS_SECRET_ACCESS_KEY", SECRET)
-    };
+    let restic = restic_on_s3(&repository, ACCESS, SECRET);
     let settings = Settings {
         prefix: "deep".to_owned(),
         create: true,
@@ -190,26 +184,33 @@ fn an_object_of_5_gib_goes_up_in_parts() {
     assert_eq!(memory.unfinished(), 0, "what broke off is aborted");
 }
 
+/// What may be somebody else's stays, also where the repository has the bucket for itself as far as it knows.
 #[test]
 fn what_a_killed_upload_left_is_aborted_when_it_is_old() {
-    let memory = Memory::new(Manners::default());
-    let server = Bucket::memory(&memory);
-    let day = Duration::from_secs(24 * 60 * 60);
-    memory.begin("here/data/old", 8 * day);
-    memory.begin("here/data/running", day);
-    memory.begin("elsewhere/old", 30 * day);
-    let settings = Settings {
-        prefix: "here".to_owned(),
-        ..at(server.address)
-    };
-    let store = opened(&settings).unwrap();
-    assert_eq!(memory.unfinished(), 3, "opening a storage changes nothing there");
-    let bytes = vec![7; 65 << 20];
-    store
-        .put(&key("data/large"), Body::Bytes(&bytes), PutMode::Replace)
-        .unwrap();
-    assert_eq!(memory.unfinished(), 2);
-    assert_eq!(memory.keys(), ["here/data/large"]);
+    for prefix in ["here", ""] {
+        let memory = Memory::new(Manners::default());
+        let server = Bucket::memory(&memory);
+        let day = Duration::from_secs(24 * 60 * 60);
+        memory.begin("here/data/old", 8 * day);
+        memory.begin("here/data/running", day);
+        memory.begin("data/old", 8 * day);
+        memory.begin("data/running", day);
+        memory.begin("video/old", 30 * day);
+        memory.begin("here-too/data/old", 30 * day);
+        let settings = Settings {
+            prefix: prefix.to_owned(),
+            ..at(server.address)
+        };
+        let store = opened(&settings).unwrap();
+        assert_eq!(memory.unfinished(), 6, "opening a storage changes nothing there");
+        let bytes = vec![7; 65 << 20];
+        store
+            .put(&key("data/large"), Body::Bytes(&bytes), PutMode::Replace)
+            .unwrap();
+        assert_eq!(memory.unfinished(), 5, "{prefix}");
+        let gone = if prefix.is_empty() { "data/old" } else { "here/data/old" };
+        assert!(!memory.uploads().contains(&gone.to_owned()), "{prefix}");
+    }
 }
 
 fn locking(address: std::net::SocketAddr) -> Settings {

@@ -1,47 +1,11 @@
 //! A destination that is full, goes away, or takes no writes.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use engine_api::{ErrorKind, StoreErrorKind};
 use holdfast_tests::holdfast::{Repository, local};
+use holdfast_tests::mount::{Mount, NO_MOUNT};
 use holdfast_tests::{corpus, need, restic};
 
 use crate::common::Bench;
-
-/// A small filesystem in memory, mounted for one test.
-struct Mount(PathBuf);
-
-impl Mount {
-    /// `None` where this user may not mount.
-    fn new(path: &Path, size: &str) -> Option<Self> {
-        std::fs::create_dir_all(path).unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "holdfast-test"])
-            .arg(path)
-            .output();
-        mounted
-            .is_ok_and(|output| output.status.success())
-            .then(|| Self(path.to_owned()))
-    }
-
-    fn remount(&self, options: &str) {
-        let mut command = Command::new("mount");
-        let status = command
-            .args(["-o", &format!("remount,{options}")])
-            .arg(&self.0)
-            .status();
-        assert!(status.unwrap().success());
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").args(["-l"]).arg(&self.0).output();
-    }
-}
-
-const NO_MOUNT: &str = "this user may not mount a filesystem";
 
 fn store_kind(error: &engine_api::Error) -> Option<StoreErrorKind> {
     let own = error.downcast_ref::<engine_restic::Error>();
@@ -54,7 +18,7 @@ fn store_kind(error: &engine_api::Error) -> Option<StoreErrorKind> {
 #[test]
 fn a_full_disk_leaves_a_good_repository() {
     let bench = Bench::with_plain_tree(1);
-    let mount = need!(Mount::new(&bench.repository, "14m"), NO_MOUNT);
+    let mount = need!(Mount::memory(&bench.repository, "14m"), NO_MOUNT);
     let saved = bench.picture();
     bench.init().backup(&[&bench.tree]);
     std::fs::write(bench.tree.join("large"), corpus::Random::new(1).noise(30 << 20)).unwrap();
@@ -96,7 +60,7 @@ fn a_full_disk_leaves_a_good_repository() {
 #[test]
 fn a_read_only_destination_is_told_as_such() {
     let bench = Bench::with_plain_tree(1);
-    let mount = need!(Mount::new(&bench.repository, "40m"), NO_MOUNT);
+    let mount = need!(Mount::memory(&bench.repository, "40m"), NO_MOUNT);
     let saved = bench.picture();
     bench.init().backup(&[&bench.tree]);
     mount.remount("ro");
@@ -111,7 +75,7 @@ fn a_read_only_destination_is_told_as_such() {
 #[test]
 fn a_repository_that_vanishes_in_mid_run() {
     let bench = Bench::with_plain_tree(1);
-    let mount = need!(Mount::new(&bench.repository, "100m"), NO_MOUNT);
+    let mount = need!(Mount::memory(&bench.repository, "100m"), NO_MOUNT);
     let repository = bench.init();
     repository.backup(&[&bench.tree]);
     corpus::plain_tree(&bench.tree.join("more"), 2, 100, 20_000);

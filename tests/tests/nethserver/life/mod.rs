@@ -15,6 +15,7 @@ use std::process::Command;
 use engine_api::{CheckRequest, ReadData, Silent, SnapshotRef};
 use holdfast_tests::corpus::{Random, plain_tree};
 use holdfast_tests::holdfast::restore_to;
+use holdfast_tests::mount::Mount;
 use holdfast_tests::tree::{Compare, Picture, assert_same, below, picture};
 use holdfast_tests::{need, skip};
 use jiff::civil::{Date, date};
@@ -65,39 +66,17 @@ struct Life {
     /// The mails that there must be: backup and last word of the subject.
     expected: Vec<(String, &'static str)>,
     mails: Vec<String>,
-    small: Option<Small>,
+    /// A small disk.
+    small: Option<Mount>,
 }
 
-/// A small disk in memory.
-struct Small(PathBuf);
-
-impl Small {
-    /// `None` where this user may not mount.
-    fn mount(path: PathBuf) -> Option<Self> {
-        fs::create_dir_all(&path).unwrap();
-        let mut command = Command::new("mount");
-        command
-            .args(["-t", "tmpfs", "-o", "size=48m", "holdfast-test"])
-            .arg(&path);
-        command
-            .output()
-            .is_ok_and(|output| output.status.success())
-            .then(|| Self(path))
-    }
-
-    fn fill(&self) {
-        let full = Command::new("dd")
-            .args(["if=/dev/zero", "bs=64k"])
-            .arg(format!("of={}", self.0.join("film").display()))
-            .output();
-        assert!(!full.unwrap().status.success());
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
-    }
+/// Leaves no room in a folder.
+fn fill(folder: &Path) {
+    let full = Command::new("dd")
+        .args(["if=/dev/zero", "bs=64k"])
+        .arg(format!("of={}", folder.join("film").display()))
+        .output();
+    assert!(!full.unwrap().status.success());
 }
 
 #[test]
@@ -122,7 +101,7 @@ impl Life {
         let tree = server.path("data");
         plain_tree(&tree, 60, 40, 4000);
         server.write("root/etc/backup-data.d/custom.include", format!("{}\n", tree.display()));
-        let small = Small::mount(server.path("disk-chain"));
+        let small = Mount::memory(&server.path("disk-chain"), "48m");
         if small.is_none() {
             skip::partly("the full disk", "this user may not mount a filesystem");
         }
@@ -270,7 +249,7 @@ impl Life {
             EVENT_FAILS => server.script("root/etc/e-smith/events/pre-backup-data/S50mysql", "exit 2"),
             HOOK_FAILS => server.script("root/etc/backup-data.hooks/20-list", "exit 7"),
             NO_MAIL => server.write("no-mail", ""),
-            DISK_FULL => self.small.iter().for_each(Small::fill),
+            DISK_FULL if self.small.is_some() => fill(&server.path("disk-chain")),
             _ => {}
         }
     }

@@ -82,6 +82,11 @@ impl Memory {
         self.state().uploads.len()
     }
 
+    /// The keys of the same.
+    pub fn uploads(&self) -> Vec<String> {
+        self.state().uploads.values().map(|upload| upload.key.clone()).collect()
+    }
+
     /// Bytes of the largest part up to now.
     pub fn largest_part(&self) -> u64 {
         self.state().largest
@@ -114,6 +119,10 @@ impl State {
         };
         self.uploads.insert(id.clone(), upload);
         id
+    }
+
+    fn object(&self, key: &str) -> S3Result<&Object> {
+        self.objects.get(key).ok_or_else(|| s3_error!(NoSuchKey))
     }
 
     /// Fails where the object is locked: stricter than Amazon, where a new version hides the old one.
@@ -247,10 +256,7 @@ impl S3 for Keeper {
 
     async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
         let state = self.0.state();
-        let object = state
-            .objects
-            .get(&request.input.key)
-            .ok_or_else(|| s3_error!(NoSuchKey))?;
+        let object = state.object(&request.input.key)?;
         Ok(S3Response::new(HeadObjectOutput {
             content_length: i64::try_from(length(&object.content)).ok(),
             last_modified: Some(now()),
@@ -261,10 +267,7 @@ impl S3 for Keeper {
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let state = self.0.state();
-        let object = state
-            .objects
-            .get(&request.input.key)
-            .ok_or_else(|| s3_error!(NoSuchKey))?;
+        let object = state.object(&request.input.key)?;
         let total = length(&object.content);
         let range = match request.input.range {
             Some(range) => range.check(total)?,

@@ -1,4 +1,4 @@
-//! A filesystem for one test.
+//! A small filesystem for one test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,10 @@ impl Mount {
     }
 
     /// In memory; `None` where this user may not mount.
+    ///
+    /// # Panics
+    /// When the folder cannot be made.
+    #[must_use]
     pub fn memory(path: &Path, size: &str) -> Option<Self> {
         let option = format!("size={size}");
         Self::attempt(
@@ -25,7 +29,11 @@ impl Mount {
         )
     }
 
-    /// An image made by `mkfs`, mounted through a loop device.
+    /// An image made by `mkfs`, mounted through a loop device; `None` where that cannot be.
+    ///
+    /// # Panics
+    /// When the image's file cannot be made.
+    #[must_use]
     pub fn image(path: &Path, size: u64, mkfs: &[&str], options: &str) -> Option<Self> {
         let image = path.with_extension("image");
         fs::File::create(&image).unwrap().set_len(size).unwrap();
@@ -36,6 +44,9 @@ impl Mount {
     }
 
     /// Mounts it anew with other options.
+    ///
+    /// # Panics
+    /// When it cannot.
     pub fn remount(&self, options: &str) {
         let mut command = Command::new("mount");
         let status = command

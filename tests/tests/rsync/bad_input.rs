@@ -97,6 +97,7 @@ fn d32_a_disk_that_is_full_to_the_last_byte() {
     assert!(error.hint().unwrap().contains("room"), "{}", error.chain());
     bench.assert_sealed(&seals, "full to the last byte");
     bench.assert_restores(&id, &bench.picture());
+    drop(filler);
     fs::remove_file(bench.destination.join("filler")).unwrap();
     let id = bench.backup();
     bench.assert_is_tree(&id);

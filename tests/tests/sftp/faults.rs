@@ -210,6 +210,7 @@ fn a_full_disk_is_told_and_leaves_nothing_behind() {
     let can = full.files.as_deref().unwrap().capabilities();
     let why = can.unanswered.as_ref().unwrap();
     assert_eq!(why.kind, StoreErrorKind::NoSpace, "{why:?}");
+    drop(file);
     std::fs::remove_file(filler).unwrap();
     mount.remount("ro");
     let error = store

@@ -1,6 +1,5 @@
 //! Full and incremental chains in the format of duplicity.
 
-mod ahead;
 mod archive;
 mod backup;
 mod budget;

@@ -11,8 +11,6 @@ use libdeflater::{Compressor, Decompressor};
 
 /// Bytes of a member's content at the most; what is longer is an ordinary member.
 const MOST: usize = 4 << 20;
-/// Bytes of a stream that are taken at once.
-const PIECE: u64 = 256 << 10;
 /// What stands before the compressed length: deflate, an extra field of eight bytes, no time, an unknown system; the
 /// field's name and its own length.
 const BEGIN: [u8; 16] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 8, 0, b'H', b'F', 4, 0];
@@ -48,8 +46,6 @@ pub struct Members<R> {
     packed: Vec<u8>,
     plain: Vec<u8>,
     used: usize,
-    /// What reading ended with, when something had been read before it.
-    failure: Option<io::Error>,
 }
 
 enum From<R> {
@@ -69,46 +65,6 @@ impl<R: BufRead> Members<R> {
             packed: Vec::new(),
             plain: Vec::new(),
             used: 0,
-            failure: None,
-        }
-    }
-
-    /// Puts what comes next into `buffer`, whose content goes: a member, or a piece of a stream; `false` at the end.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or is no gzip file.
-    pub fn next(&mut self, buffer: &mut Vec<u8>) -> io::Result<bool> {
-        if let Some(error) = self.failure.take() {
-            return Err(error);
-        }
-        loop {
-            if self.used < self.plain.len() {
-                std::mem::swap(buffer, &mut self.plain);
-                buffer.drain(..self.used);
-                self.used = self.plain.len();
-                return Ok(true);
-            }
-            self.from = match std::mem::replace(&mut self.from, From::End) {
-                From::Members(from) => self.next_member(from)?,
-                From::Stream(mut stream) => {
-                    buffer.clear();
-                    if let Err(error) = Read::by_ref(&mut stream).take(PIECE).read_to_end(buffer) {
-                        // What could be read comes first.
-                        self.failure = Some(error);
-                        return self.next_or_failure(buffer);
-                    }
-                    self.from = From::Stream(stream);
-                    return Ok(!buffer.is_empty());
-                }
-                From::End => return Ok(false),
-            };
-        }
-    }
-
-    fn next_or_failure(&mut self, buffer: &[u8]) -> io::Result<bool> {
-        match self.failure.take_if(|_| buffer.is_empty()) {
-            Some(error) => Err(error),
-            None => Ok(true),
         }
     }
 
@@ -145,6 +101,7 @@ impl<R: BufRead> Members<R> {
             .ok()
             .filter(|len| *len <= MOST)?;
         self.plain.resize(len, 0);
+        // Nothing of it is handed out before its checksum has proved right.
         self.used = len;
         let made = self.decompressor.deflate_decompress(packed, &mut self.plain).ok()?;
         if made != len || libdeflater::crc32(&self.plain) != u32::from_le_bytes(*crc) {

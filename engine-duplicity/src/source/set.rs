@@ -10,8 +10,7 @@ use engine_api::{EntryKind, StoreError};
 use super::fetch::Fetched;
 use super::message::{Batch, Doubt, Item, ItemKind, Message};
 use super::{PartKind, PartName, SetPlan, Source, VolumePlan, Wanted, fetch};
-use crate::ahead;
-use crate::container::{opening, unwrap};
+use crate::container::{gunzip, opening, unwrap};
 use crate::error::{Error, Result};
 use crate::format::extras::Record;
 use crate::format::{Container, SetId, TreePath};
@@ -162,8 +161,8 @@ impl<'s, 'e> SetReader<'s, 'e> {
             None => return Ok(fetched.reader()),
         };
         // Those with a thread of their own are few.
-        if let (Container::Gzip, Some(scope)) = (container, self.scope) {
-            return Ok(ahead::gunzip(scope, fetched.reader()));
+        if container == Container::Gzip && self.scope.is_some() {
+            return Ok(gunzip(fetched.reader(), true));
         }
         unwrap(&name, container, fetched.reader(), self.source.cipher)
     }

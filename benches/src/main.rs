@@ -9,6 +9,7 @@
 
 mod corpus;
 mod error;
+mod hold;
 mod measure;
 mod options;
 mod peers;
@@ -23,6 +24,7 @@ use clap::Parser;
 
 use crate::corpus::Corpus;
 use crate::error::Error;
+use crate::hold::Held;
 use crate::options::Options;
 use crate::remote::Remote;
 
@@ -44,6 +46,7 @@ fn run(options: &Options) -> Result<(), Error> {
         Some(over) => Some(Remote::start(over, &folder, Duration::from_millis(options.delay))?),
         None => None,
     };
+    let _held = (options.hold > 0).then(|| Held::take(options.hold)).transpose()?;
     let results = rounds::run(&corpus, &peers, options, &folder, remote.as_ref());
     if !options.keep {
         corpus.remove()?;

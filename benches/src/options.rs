@@ -49,10 +49,10 @@ pub struct Options {
     #[arg(long)]
     pub spare: bool,
 
-    /// Mebibytes of memory that are taken, written and given back before each step, so that a machine that lends what it does
-    /// not use to others has that much at hand, for every program alike.
+    /// Mebibytes of memory that are held meanwhile: on a machine that gives what it does not use back to its host, every page
+    /// has to be got from there first, unless little is left over. Leave enough for the corpus three times.
     #[arg(long, default_value_t = 0)]
-    pub warm: u64,
+    pub hold: u64,
 
     /// The holdfast program; built from this workspace when it is not given.
     #[arg(long)]

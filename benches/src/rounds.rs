@@ -42,9 +42,7 @@ pub fn run(
             corpus.revert(GENERATIONS)?;
             // Servers remember for a while what was at a name before.
             let name = format!("repository-{round}-{number}");
-            let mut round = Round::new(corpus, peer.as_ref(), folder, remote, &name, &aside)?;
-            round.warm = options.warm;
-            round.run(result)?;
+            Round::new(corpus, peer.as_ref(), folder, remote, &name, &aside)?.run(result)?;
         }
     }
     Ok(results)
@@ -94,8 +92,6 @@ struct Round<'a> {
     peer: &'a dyn Peer,
     place: Place<'a>,
     work: PathBuf,
-    /// Mebibytes that are to be at hand when a step begins.
-    warm: u64,
     aside: &'a Aside,
 }
 
@@ -140,7 +136,6 @@ impl<'a> Round<'a> {
             peer,
             place,
             work,
-            warm: 0,
             aside,
         })
     }
@@ -206,7 +201,6 @@ impl<'a> Round<'a> {
         // What the step before left to write must not slow this one down.
         measure::run(std::process::Command::new("sync"), &self.log())?;
         thread::sleep(TICK);
-        self.warm()?;
         let before = self.place.remote.map_or(0, Remote::sent);
         let cost = measure::run(command, &self.log())?;
         let sent = self.place.remote.map(|remote| remote.sent() - before);
@@ -217,17 +211,6 @@ impl<'a> Round<'a> {
             costs.push(cost);
         }
         Ok(())
-    }
-
-    /// By a program of its own: the peak memory of this one would count as that of the programs it starts.
-    fn warm(&self) -> Result<(), Error> {
-        if self.warm == 0 {
-            return Ok(());
-        }
-        let mut fill = std::process::Command::new("dd");
-        fill.args(["if=/dev/zero", "of=/dev/null", "count=1", "iflag=fullblock"]);
-        fill.arg(format!("bs={}M", self.warm));
-        self.untimed(fill)
     }
 
     fn untimed(&self, command: std::process::Command) -> Result<(), Error> {

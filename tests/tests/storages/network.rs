@@ -115,7 +115,7 @@ const STORAGES: [(&str, Open); 4] = [
 /// What each storage says of `way`, at once and not after a minute.
 fn each(way: &Way, check: impl Fn(&str, StoreErrorKind, &str, &str)) {
     for (name, open) in STORAGES {
-        let (kind, message, hint) = within(Duration::from_secs(45), || refusal(open(way)));
+        let (kind, message, hint) = within(Duration::from_secs(20), || refusal(open(way)));
         check(name, kind, &message, &hint);
     }
 }

@@ -10,6 +10,7 @@ mod entry;
 mod error;
 mod files;
 mod progress;
+mod read_data;
 mod report;
 mod request;
 pub mod retention;
@@ -22,13 +23,14 @@ pub use entry::{Entry, EntryKind, Metadata, Timestamp, Xattr};
 pub use error::{Error, ErrorKind, Failure, Result};
 pub use files::{FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, StoredFile, Unanswered};
 pub use progress::{Change, Event, Phase, Problem, Problems, Progress, Silent};
+pub use read_data::ReadData;
 pub use report::{
     BackupReport, CheckReport, CompareReport, Counts, Finding, ForgetReport, PruneReport, RepairReport, RestoreReport,
     Severity,
 };
 pub use request::{
     BackupRequest, CheckRequest, CompareRequest, DiffEntry, DiffKind, FindRequest, ForgetRequest, Found, Overwrite,
-    PruneRequest, ReadData, RepairRequest, RestoreRequest, Selection,
+    PruneRequest, RepairRequest, RestoreRequest, Selection,
 };
 pub use snapshot::{Snapshot, SnapshotFilter, SnapshotId, SnapshotRef, Version};
 pub use store::{

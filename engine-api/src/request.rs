@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::retention::{GroupBy, Keep};
-use crate::{EntryKind, SnapshotFilter, SnapshotId, SnapshotRef, Timestamp};
+use crate::{EntryKind, ReadData, SnapshotFilter, SnapshotId, SnapshotRef, Timestamp};
 
 /// Which paths are saved. The pattern language is `fstree`'s and the same for every engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -113,25 +113,6 @@ pub struct PruneRequest {
     pub max_repack: Option<u64>,
     /// Only say what would be done.
     pub dry_run: bool,
-}
-
-/// How much stored data a check reads.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub enum ReadData {
-    /// None: only the structure.
-    #[default]
-    Nothing,
-    /// All of it.
-    All,
-    /// The `part`-th of `of` equal shares, counted from 1: another share each night reads all in the end.
-    Share {
-        /// Which share, from 1.
-        part: u32,
-        /// How many shares there are.
-        of: u32,
-    },
-    /// A random share of so many per cent.
-    Percent(f64),
 }
 
 /// A check to make.

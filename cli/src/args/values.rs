@@ -80,20 +80,8 @@ pub fn percent(text: &str) -> Result<f64, String> {
 
 /// A share of the data to read.
 pub fn share(text: &str) -> Result<ReadData, String> {
-    let wrong = || "write 2/7 for the second of seven parts, or 10% for a share at random".to_owned();
-    if let Some((part, of)) = text.split_once('/') {
-        let (part, of) = (part.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
-        return if (1..=of).contains(&part) {
-            Ok(ReadData::Share { part, of })
-        } else {
-            Err(wrong())
-        };
-    }
-    let percent = text.strip_suffix('%').and_then(|number| number.parse::<f64>().ok());
-    percent
-        .filter(|number| *number > 0.0 && *number <= 100.0)
-        .map(ReadData::Percent)
-        .ok_or_else(wrong)
+    let read = ReadData::parse(text).filter(|read| matches!(read, ReadData::Share { .. } | ReadData::Percent(_)));
+    read.ok_or_else(|| "write 2/7 for the second of seven parts, or 10% for a share at random".to_owned())
 }
 
 pub fn age(text: &str) -> Result<Age, String> {

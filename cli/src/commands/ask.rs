@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-use engine_api::Found;
+use engine_api::{DiffKind, Found};
 use jobs::ask::Unanswered;
 use jobs::ask::du::{self, Size, Sizes};
 use jobs::ask::find::{self, Search};
-use jobs::ask::verify::{self, Difference, Sort, Verified, Verify};
+use jobs::ask::verify::{self, Difference, Verified, Verify};
 use jobs::{Status, text};
 use serde::Serialize;
 
@@ -193,7 +193,7 @@ fn show_size(app: &App, size: &Size) -> ControlFlow<()> {
 #[derive(Serialize)]
 struct DifferenceLine<'a> {
     r#type: &'static str,
-    change: Sort,
+    change: DiffKind,
     #[serde(flatten)]
     path: JsonPath,
     kind: engine_api::EntryKind,
@@ -270,14 +270,13 @@ fn sentence(found: &Verified, read_data: bool, snapshot: &str) -> String {
 
 fn show_difference(app: &App, difference: &Difference, metadata: bool) -> ControlFlow<()> {
     let mark = match difference.sort {
-        Sort::Added => "+",
-        Sort::Removed => "-",
-        Sort::Content => "M",
-        Sort::Metadata => "U",
-        Sort::Type => "T",
-        _ => "?",
+        DiffKind::Added => "+",
+        DiffKind::Removed => "-",
+        DiffKind::Content => "M",
+        DiffKind::Metadata => "U",
+        DiffKind::Type => "T",
     };
-    if difference.sort == Sort::Metadata && !metadata {
+    if difference.sort == DiffKind::Metadata && !metadata {
         return ControlFlow::Continue(());
     }
     if app.output.is_json() {

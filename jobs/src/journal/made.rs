@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::past::{Failing, Part, PastCheck, PastProblem, PastProblems, PastRun, PastSpace};
 use crate::context::Context;
 use crate::name::JobName;
-use crate::record::{Job, share_shown};
+use crate::record::Job;
 use crate::run::{Checked, RunReport, Work};
 use crate::schedule::state::BrokenOff;
 use crate::status::Status;
@@ -200,7 +200,7 @@ impl From<&Checked> for PastCheck {
     fn from(checked: &Checked) -> Self {
         Self {
             time: moment(checked.at),
-            read: share_shown(checked.read),
+            read: checked.read.to_string(),
             bytes_read: checked.report.bytes_read,
             snapshots: checked.report.snapshots,
             errors: checked.report.errors,

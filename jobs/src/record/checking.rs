@@ -62,45 +62,16 @@ impl CheckData {
             Self::Nothing => ReadData::Nothing,
             Self::All => ReadData::All,
             Self::Part(of) => {
-                let parts = last.and_then(|last| last.split_once('/'));
-                let before = parts.filter(|(_, all)| all.parse() == Ok(of));
-                let before = before
-                    .and_then(|(part, _)| part.parse::<u32>().ok())
-                    .unwrap_or_default();
+                let before = match last.and_then(ReadData::parse) {
+                    Some(ReadData::Share { part, of: all }) if all == of => part,
+                    _ => 0,
+                };
                 ReadData::Share {
                     part: before % of + 1,
                     of,
                 }
             }
         }
-    }
-}
-
-/// How much was read, in a word: `none`, `all`, `3/10` for the third of ten parts, `5%` for so much at random.
-#[must_use]
-pub fn shown(read: ReadData) -> String {
-    match read {
-        ReadData::Nothing => "none".to_owned(),
-        ReadData::All => "all".to_owned(),
-        ReadData::Share { part, of } => format!("{part}/{of}"),
-        ReadData::Percent(percent) => format!("{percent}%"),
-    }
-}
-
-/// The same read back.
-#[must_use]
-pub fn of_shown(text: &str) -> Option<ReadData> {
-    let share = |(part, of): (&str, &str)| {
-        let (part, of) = (part.parse().ok()?, of.parse().ok()?);
-        Some(ReadData::Share { part, of })
-    };
-    match text {
-        "none" => Some(ReadData::Nothing),
-        "all" => Some(ReadData::All),
-        _ => match text.strip_suffix('%') {
-            Some(percent) => percent.parse().ok().map(ReadData::Percent),
-            None => text.split_once('/').and_then(share),
-        },
     }
 }
 
@@ -173,17 +144,13 @@ mod tests {
         let mut last = None;
         let mut parts = Vec::new();
         for _ in 0..4 {
-            let read = shown(CheckData::Part(3).next(last.as_deref()));
+            let read = CheckData::Part(3).next(last.as_deref()).to_string();
             parts.push(read.clone());
             last = Some(read);
         }
         assert_eq!(parts, ["1/3", "2/3", "3/3", "1/3"]);
-        assert_eq!(shown(CheckData::Part(5).next(Some("2/3"))), "1/5");
-        assert_eq!(shown(CheckData::Part(5).next(Some("all"))), "1/5");
+        assert_eq!(CheckData::Part(5).next(Some("2/3")).to_string(), "1/5");
+        assert_eq!(CheckData::Part(5).next(Some("all")).to_string(), "1/5");
         assert_eq!(CheckData::All.next(Some("2/3")), ReadData::All);
-        for text in ["none", "all", "3/10", "5%", "2.5%"] {
-            assert_eq!(of_shown(text).map(shown).as_deref(), Some(text));
-        }
-        assert_eq!(of_shown("much"), None);
     }
 }

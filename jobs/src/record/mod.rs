@@ -21,7 +21,6 @@ use fields::Fields;
 
 pub use address::{Address, read_address};
 pub use checking::{CheckData, CheckWhen, Checking};
-pub(crate) use checking::{of_shown as share_of_shown, shown as share_shown};
 pub use conduct::{Conduct, IoPriority, Priority, Timetable};
 pub use engine_rsync::Strategy;
 pub use engines::{EngineName, Sets};

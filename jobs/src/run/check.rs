@@ -8,7 +8,6 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::journal::{self, PastCheck};
 use crate::open::Repository;
-use crate::record::share_of_shown;
 use crate::site::Which;
 use crate::text;
 
@@ -86,7 +85,7 @@ impl Plan<'_> {
         if self.options.dry_run || !checking.when.is_due(&report.started, time) {
             return Ok(());
         }
-        let again = damaged.and_then(|damaged| share_of_shown(&damaged.read));
+        let again = damaged.and_then(|damaged| ReadData::parse(&damaged.read));
         let part = state.as_ref().and_then(|state| state.last_part.as_deref());
         let read = again.unwrap_or_else(|| checking.data.next(part));
         let found = repository.engine().check(&CheckRequest { read }, watcher)?;

@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use engine_api::{CompareRequest, EntryKind, ErrorKind, Event, Progress, Snapshot};
+use engine_api::{CompareRequest, DiffKind, EntryKind, ErrorKind, Event, Progress, Snapshot};
 
-use super::{Difference, Pass, Sort, Verify};
+use super::{Difference, Pass, Verify};
 use crate::open::Repository;
 
 /// So many paths that differ are remembered, so that none is told twice.
@@ -95,7 +95,7 @@ impl Progress for Listener<'_> {
         }
         shared.content += 1;
         let difference = Difference {
-            sort: Sort::Content,
+            sort: DiffKind::Content,
             path: problem.path.clone(),
             kind: EntryKind::File,
             properties: vec!["content"],

@@ -2,30 +2,13 @@
 
 use std::path::PathBuf;
 
-use engine_api::{EntryKind, Problems};
-
-/// How an entry differs from what was saved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Sort {
-    /// It is there and was not saved.
-    Added,
-    /// It was saved and is not there.
-    Removed,
-    /// The content is another.
-    Content,
-    /// Only owner, mode, times or the like are others.
-    Metadata,
-    /// It is something else.
-    Type,
-}
+use engine_api::{DiffKind, EntryKind, Problems};
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// How.
-    pub sort: Sort,
+    /// How it differs from what was saved: what was added was not saved, what was removed is no longer there.
+    pub sort: DiffKind,
     /// Its path as it was saved.
     pub path: PathBuf,
     /// What it was when it was saved, or is where it was not.
@@ -66,13 +49,13 @@ impl Verified {
         self.removed + self.content + self.metadata + self.other_type == 0
     }
 
-    pub(super) fn count(&mut self, sort: Sort) {
+    pub(super) fn count(&mut self, sort: DiffKind) {
         let count = match sort {
-            Sort::Added => &mut self.added,
-            Sort::Removed => &mut self.removed,
-            Sort::Content => &mut self.content,
-            Sort::Metadata => &mut self.metadata,
-            Sort::Type => &mut self.other_type,
+            DiffKind::Added => &mut self.added,
+            DiffKind::Removed => &mut self.removed,
+            DiffKind::Content => &mut self.content,
+            DiffKind::Metadata => &mut self.metadata,
+            DiffKind::Type => &mut self.other_type,
         };
         *count += 1;
     }

@@ -8,7 +8,7 @@ mod metadata;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use engine_api::{Entry, EntryKind, Event, Phase, Problem, Progress, Snapshot};
+use engine_api::{DiffKind, Entry, EntryKind, Event, Phase, Problem, Progress, Snapshot};
 use fstree::{Names, Target, TargetOptions};
 
 use crate::context::Context;
@@ -20,7 +20,7 @@ use content::Told;
 use extra::Extra;
 use metadata::Rules;
 
-pub use difference::{Difference, Sort, Verified};
+pub use difference::{Difference, Verified};
 
 /// What to compare.
 #[derive(Debug, Clone)]
@@ -153,7 +153,7 @@ impl Pass<'_> {
                     std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
                 ) =>
             {
-                return self.tell(&difference(Sort::Removed, Vec::new(), None));
+                return self.tell(&difference(DiffKind::Removed, Vec::new(), None));
             }
             Err(error) => {
                 self.told.note(&entry.path);
@@ -166,7 +166,7 @@ impl Pass<'_> {
             }
         };
         if now.kind != saved.kind {
-            return self.tell(&difference(Sort::Type, Vec::new(), Some(now.size)));
+            return self.tell(&difference(DiffKind::Type, Vec::new(), Some(now.size)));
         }
         let differs = self.rules.compare(saved, &now, &self.names);
         if saved.kind == EntryKind::Dir {
@@ -176,9 +176,9 @@ impl Pass<'_> {
             return ControlFlow::Continue(());
         }
         let sort = if differs.iter().any(|what| metadata::is_content(what)) {
-            Sort::Content
+            DiffKind::Content
         } else {
-            Sort::Metadata
+            DiffKind::Metadata
         };
         self.tell(&difference(sort, differs, Some(now.size)))
     }
@@ -204,7 +204,7 @@ impl Pass<'_> {
             return ControlFlow::Continue(());
         }
         self.tell(&Difference {
-            sort: Sort::Added,
+            sort: DiffKind::Added,
             path,
             kind: stat.kind,
             properties: Vec::new(),
@@ -214,7 +214,7 @@ impl Pass<'_> {
     }
 
     fn tell(&mut self, difference: &Difference) -> ControlFlow<()> {
-        if matches!(difference.sort, Sort::Removed | Sort::Type | Sort::Content) {
+        if matches!(difference.sort, DiffKind::Removed | DiffKind::Type | DiffKind::Content) {
             self.told.note(&difference.path);
         }
         self.verified.count(difference.sort);

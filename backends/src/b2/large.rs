@@ -4,7 +4,7 @@ use engine_api::Body;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::upload::{Target, digest, patiently};
+use super::upload::{Stored, Target, digest, patiently};
 use super::{B2, api};
 use crate::http::{Call, Failure};
 
@@ -33,13 +33,13 @@ pub(super) fn put(b2: &B2, name: &str, body: Body<'_>) -> Result<(), Failure> {
     let Started { file_id } = b2.ask("b2_start_large_file", &arguments)?;
     let done = parts(b2, &file_id, body).and_then(|digests| {
         let arguments = json!({ "fileId": file_id, "partSha1Array": digests });
-        b2.ask::<Value>("b2_finish_large_file", &arguments)
+        b2.ask::<Stored>("b2_finish_large_file", &arguments)
     });
     if done.is_err() {
         // Its parts would be paid for until somebody found them. Nothing more can be done when this fails, too.
         let _ = b2.ask::<Value>("b2_cancel_large_file", &json!({ "fileId": file_id }));
     }
-    done.map(|_| ())
+    done?.expect(name, body.len())
 }
 
 /// Sends the parts one after the other, and returns their digests.

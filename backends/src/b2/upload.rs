@@ -40,20 +40,43 @@ impl From<Given> for Target {
 
 pub(super) fn put(b2: &B2, name: &str, body: Body<'_>) -> Result<(), Failure> {
     let digest = digest(body)?;
-    let name = escape::path(name.as_bytes());
+    let escaped = escape::path(name.as_bytes());
     patiently(|| {
         let target = take(b2)?;
         let call = Call::new("POST", &target.url)
             .header("authorization", target.token.reveal())
-            .header("x-bz-file-name", name.as_str())
+            .header("x-bz-file-name", escaped.as_str())
             .header("x-bz-content-sha1", digest.as_str())
             .header("content-type", "application/octet-stream")
             .body(body);
-        api::checked(b2.client.send(call)?, &[200])?.finish()?;
+        let stored: Stored = api::json(api::checked(b2.client.send(call)?, &[200])?)?;
+        stored.expect(name, body.len())?;
         // Only a place where all went well is used again.
         b2.targets.lock().unwrap_or_else(PoisonError::into_inner).push(target);
         Ok(())
     })
+}
+
+/// What the service says it has stored.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Stored {
+    file_name: String,
+    content_length: u64,
+}
+
+impl Stored {
+    /// Fails unless it is `name`, `length` bytes long: the digest covers what is in a file, and not under which name it is
+    /// put away.
+    pub(super) fn expect(&self, name: &str, length: u64) -> Result<(), Failure> {
+        if (self.file_name.as_str(), self.content_length) == (name, length) {
+            return Ok(());
+        }
+        let (found, size) = (&self.file_name, self.content_length);
+        Err(Failure::Nonsense(format!(
+            "the service says that it stored {found} of {size} bytes in its place"
+        )))
+    }
 }
 
 /// Runs `attempt` until it goes well or the failure is one that a new place does not help.

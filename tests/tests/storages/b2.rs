@@ -1,10 +1,13 @@
 //! B2's native API, against a server written from its public description: see [`holdfast_tests::b2`].
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use backends::b2::{self, Settings};
 use engine_api::{Body, Key, PutMode, StoreError, StoreErrorKind};
 use holdfast_tests::b2::{B2Server, KEY, KEY_ID, Manners};
 use holdfast_tests::corpus::Random;
-use holdfast_tests::proxy::Proxy;
+use holdfast_tests::proxy::{Fault, Proxy};
 
 use crate::common::{
     ALL_TROUBLES, EXCLUSIVE, Place, Store, TROUBLES, bad_network, carries_a_repository, conforms_without, refusal,
@@ -154,4 +157,30 @@ fn flipped_bits_are_noticed() {
     let proxy = Proxy::start(server.address, bad_network(8, 2, ALL_TROUBLES));
     survives(&place, 20, &|| direct(&server), &|| through(&server, &proxy));
     assert!(proxy.faults() > 25, "only {} faults", proxy.faults());
+}
+
+/// Where no TLS is, a name may change on the way, which no digest of the service covers.
+#[test]
+fn what_is_told_as_stored_is_there_whichever_bit_flips() {
+    let server = B2Server::start(Manners::default());
+    let at_byte = Arc::new(AtomicU64::new(0));
+    let plan = Arc::clone(&at_byte);
+    let proxy = Proxy::start(
+        server.address,
+        Arc::new(move |_| Fault::FlipUp(plan.load(Ordering::SeqCst))),
+    );
+    let (mut stored, mut refused) = (0, 0);
+    for byte in 0..2_000 {
+        let name = key(&format!("data/{byte}"));
+        at_byte.store(byte, Ordering::SeqCst);
+        let put = through(&server, &proxy).and_then(|store| store.put(&name, Body::Bytes(b"content"), PutMode::Create));
+        if put.is_err() {
+            refused += 1;
+            continue;
+        }
+        stored += 1;
+        let found = direct(&server).get(&name);
+        assert_eq!(found.unwrap(), b"content", "a bit of byte {byte} flipped");
+    }
+    assert!(stored > 100 && refused > 100, "{stored} stored, {refused} refused");
 }

@@ -347,7 +347,8 @@ pub trait FileStore: Send + Sync {
     /// Removes anything but a folder.
     ///
     /// # Errors
-    /// [`NotFound`](crate::StoreErrorKind::NotFound) when it was not there.
+    /// [`NotFound`](crate::StoreErrorKind::NotFound) when it was not there. A folder is refused; far away for good, so that
+    /// nobody tries again ([`StoreError::is_permanent`]).
     fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError>;
 
     /// Removes an empty folder.

@@ -53,16 +53,16 @@ pub fn sweep(store: &dyn FileStore, progress: &dyn Progress) -> Result<()> {
 /// # Errors
 /// At the first entry that cannot be removed; the rest may be there still.
 pub fn remove_tree(store: &dyn FileStore, folder: &Folder, name: &[u8], progress: &dyn Progress) -> Result<u64> {
-    match store.remove(folder, name) {
-        Ok(()) => return Ok(1),
-        Err(error) if error.is_not_found() => return Ok(0),
-        Err(error) => {
-            let is_dir = store
-                .stat(folder, name)?
-                .is_some_and(|stat| stat.kind == EntryKind::Dir);
-            if !is_dir {
-                return Err(error.into());
-            }
+    // Some servers say of a folder no more than that it cannot be removed, which might pass and would be tried again.
+    match store.stat(folder, name)? {
+        None => return Ok(0),
+        Some(stat) if stat.kind == EntryKind::Dir => {}
+        Some(_) => {
+            return match store.remove(folder, name) {
+                Ok(()) => Ok(1),
+                Err(error) if error.is_not_found() => Ok(0),
+                Err(error) => Err(error.into()),
+            };
         }
     }
     // Here the names of one folder are taken out one after the other however many try: there each thread does better in a

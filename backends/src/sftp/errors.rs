@@ -83,13 +83,6 @@ impl Problem {
             Self::Known(known) => known.kind,
         }
     }
-
-    fn hint(&self) -> Option<&str> {
-        match self {
-            Self::Known(known) => known.hint.as_deref(),
-            _ => None,
-        }
-    }
 }
 
 /// What is being done, to what, where: all that an error must say besides its cause.
@@ -120,9 +113,16 @@ impl<'a> Context<'a> {
         } else {
             String::from_utf8_lossy(self.object).into_owned()
         };
-        let source: Box<dyn std::error::Error + Send + Sync> = match problem.hint() {
-            Some(hint) => Cause::new(problem.to_string()).with_hint(hint).into(),
-            None => problem.clone().into(),
+        let source: Box<dyn std::error::Error + Send + Sync> = match &problem {
+            // What was found out does not pass by itself.
+            Problem::Known(known) => {
+                let cause = Cause::new(known.message.clone()).lasting();
+                match &known.hint {
+                    Some(hint) => cause.with_hint(hint).into(),
+                    None => cause.into(),
+                }
+            }
+            _ => problem.clone().into(),
         };
         StoreError {
             operation: self.operation,

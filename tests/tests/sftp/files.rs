@@ -60,6 +60,21 @@ fn no_symbolic_link_leads_out_of_the_tree() {
     assert_eq!(names(&outside), ["file"]);
 }
 
+/// OpenSSH says of both no more than that it failed, and a failure that might pass is tried again for minutes.
+#[test]
+fn a_folder_that_is_taken_for_a_file_is_refused_for_good() {
+    let server = need!(Sshd::start(), NO_SERVER);
+    let directory = server.folder().join("tree");
+    let destination = open(&server, &directory);
+    let files = destination.files.as_deref().unwrap();
+    files.make_folder(&files.root(), b"folder").unwrap();
+    let removed = files.remove(&files.root(), b"folder").unwrap_err();
+    assert!(removed.is_permanent(), "{removed:?}");
+    let opened = files.open(&files.root(), b"folder").map(drop).unwrap_err();
+    assert!(opened.is_permanent(), "{opened:?}");
+    assert_eq!(names(&directory), ["folder"]);
+}
+
 #[test]
 fn metadata_arrives_and_a_listing_tells_the_links() {
     let server = need!(Sshd::start(), NO_SERVER);

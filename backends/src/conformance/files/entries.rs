@@ -32,6 +32,9 @@ pub(super) fn folders(bench: &Bench<'_>) -> Outcome {
     expect(bench.stat(b"inner")?.kind == EntryKind::Dir, || {
         "a folder is told as something else".to_owned()
     })?;
+    expect(store.remove(top, b"inner").is_err(), || {
+        "a folder was removed as a file".to_owned()
+    })?;
     let refused = store.remove_folder(top, b"inner");
     expect(refused.is_err(), || {
         "a folder with something in it was removed".to_owned()

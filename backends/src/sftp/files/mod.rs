@@ -104,6 +104,15 @@ fn is_there(link: &Arc<Link>, path: &[u8]) -> Result<bool, Problem> {
     }
 }
 
+fn is_folder(link: &Arc<Link>, path: &[u8]) -> Result<bool, Problem> {
+    match link.lstat(path)?.attributes() {
+        Ok(found) => Ok(found.kind() == FileKind::Folder),
+        Err(problem) if problem.is_connections() => Err(problem),
+        // The first failure tells more.
+        Err(_) => Ok(false),
+    }
+}
+
 impl FileStore for Files {
     fn location(&self) -> &str {
         self.root.location()
@@ -227,7 +236,13 @@ impl FileStore for Files {
     }
 
     fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
-        self.within(("remove", folder, name), |link, path| link.remove(path)?.done())
+        self.within(("remove", folder, name), |link, path| match link.remove(path)?.done() {
+            // Trying again would be of no use.
+            Err(problem) if problem.is_vague() && is_folder(link, path)? => {
+                Err(Problem::known(StoreErrorKind::Other, "it is a folder"))
+            }
+            other => other,
+        })
     }
 
     fn remove_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {

@@ -23,6 +23,8 @@ pub struct Settings {
     pub accept_new: bool,
     /// What the server's key must be, as `SHA256:` and base64, whatever is pinned.
     pub fingerprint: Option<String>,
+    /// Whether what goes over the wire is compressed, where the server can: for plain files on a slow line.
+    pub compress: bool,
     /// How long connecting and logging in may take.
     pub connect_timeout: Duration,
     /// How long the server may be silent while it owes an answer.
@@ -50,6 +52,7 @@ impl Settings {
             known_hosts: known_hosts.into(),
             accept_new: true,
             fingerprint: None,
+            compress: false,
             connect_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_mins(3),
             keepalive: Duration::from_secs(20),

@@ -93,6 +93,7 @@ pub(crate) fn sftp_settings(site: &Site) -> Result<sftp::Settings> {
         port,
         user,
         directory,
+        compress,
     } = &site.place
     else {
         return Err(Error::Usage(format!("{} is no SSH server", site.location)));
@@ -100,6 +101,7 @@ pub(crate) fn sftp_settings(site: &Site) -> Result<sftp::Settings> {
     let directory = below(directory, site);
     let mut settings = sftp::Settings::new(host.as_str(), user.as_str(), directory, site.known_hosts.clone());
     settings.port = *port;
+    settings.compress = *compress;
     settings.keys.clone_from(&site.ssh_keys);
     Ok(settings)
 }

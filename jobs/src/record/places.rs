@@ -40,7 +40,7 @@ pub enum Place {
         /// The exported folder.
         share: String,
     },
-    /// A folder on an SSH server (`SftpHost`, `SftpPort`, `SftpUser`, `SftpDirectory`).
+    /// A folder on an SSH server (`SftpHost`, `SftpPort`, `SftpUser`, `SftpDirectory`, `SftpCompression`).
     Sftp {
         /// The server.
         host: String,
@@ -50,6 +50,8 @@ pub enum Place {
         user: String,
         /// The folder; from the account's home on when it does not begin with `/`.
         directory: String,
+        /// Whether what goes over the wire is compressed (`SftpCompression`).
+        compress: bool,
     },
     /// A server that speaks restic's REST protocol (`RestProtocol`, `RestHost`, `RestPort`, `RestDirectory`, `RestUser`,
     /// `RestPassword`).
@@ -304,6 +306,7 @@ pub(super) fn place(fields: &Fields<'_>, engine: EngineName) -> Checked<Place> {
             port: port(fields, "SftpPort", 22)?,
             user: needed(fields, "SftpUser", "the name of an account there")?,
             directory: needed(fields, "SftpDirectory", "a folder there")?,
+            compress: compression(fields, engine)?,
         },
         PlaceKind::WebDav => Place::WebDav {
             url: address(fields)?,
@@ -327,6 +330,16 @@ pub(super) fn place(fields: &Fields<'_>, engine: EngineName) -> Checked<Place> {
             password: Secret::new(optional(fields, "RestPassword")?),
             certificate: certificate(fields)?,
         },
+    })
+}
+
+/// Plain files are worth it; what is compressed and encrypted already only costs time.
+fn compression(fields: &Fields<'_>, engine: EngineName) -> Checked<bool> {
+    let usual = engine == EngineName::Rsync;
+    fields.read("SftpCompression", usual, "enabled or disabled", |text| match text {
+        "enabled" => Some(true),
+        "disabled" => Some(false),
+        _ => None,
     })
 }
 

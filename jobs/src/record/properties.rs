@@ -123,6 +123,7 @@ pub(super) const KNOWN: &[Property] = &[
     typed("SftpPort"),
     typed("SftpUser"),
     typed("SftpDirectory"),
+    typed("SftpCompression"),
     typed("S3Host"),
     typed("S3Bucket"),
     typed("S3AccessKey"),

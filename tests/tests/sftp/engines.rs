@@ -15,7 +15,7 @@ use holdfast_tests::holdfast::{Repository, backup_of, restore_to, settings};
 use holdfast_tests::proxy::{Fault, Proxy};
 use holdfast_tests::restic::{self, PASSWORD, Restic};
 use holdfast_tests::seal::cheapen;
-use holdfast_tests::sshd::Sshd;
+use holdfast_tests::sshd::{Options, Sshd};
 use holdfast_tests::tree::{Compare, assert_same, below, picture};
 use holdfast_tests::{corpus, need};
 
@@ -71,15 +71,18 @@ struct Plain {
 
 impl Plain {
     fn start() -> Option<Self> {
-        let server = Sshd::start()?;
+        Sshd::start().map(Self::on)
+    }
+
+    fn on(server: Sshd) -> Self {
         let (tree, place) = (server.folder().join("tree"), server.folder().join("place"));
         std::fs::create_dir(&tree).unwrap();
-        Some(Self {
+        Self {
             server,
             tree,
             place,
             day: 0,
-        })
+        }
     }
 
     fn engine(&self, settings: backends::sftp::Settings) -> RsyncEngine {
@@ -188,6 +191,117 @@ fn a_large_file_with_few_changes_sends_few_bytes() {
     assert!(std::fs::read(stored.join("large")).unwrap() == content);
     let sent = sent.load(Ordering::SeqCst);
     assert!(sent < LENGTH / 20, "{sent} of {LENGTH} bytes were sent");
+}
+
+/// The script meant to compress what goes over SSH, and never did.
+#[test]
+fn d30_plain_files_are_compressed_on_their_way() {
+    const LENGTH: u64 = 3_000_000;
+    let sent_with = |compress: bool| {
+        let mut plain = Plain::start()?;
+        let text = corpus::Random::new(30).text(usize::try_from(LENGTH).unwrap());
+        std::fs::write(plain.tree.join("large"), &text).unwrap();
+        let sent = Arc::new(AtomicU64::new(0));
+        let meter = Meter::start(plain.server.address(), Arc::clone(&sent));
+        let mut settings = plain.server.settings(&plain.place);
+        settings.port = meter.port();
+        settings.compress = compress;
+        let (_, stored) = plain.backup_through(settings);
+        assert!(std::fs::read(stored.join("large")).unwrap() == text);
+        Some(sent.load(Ordering::SeqCst))
+    };
+    let compressed = need!(sent_with(true), NO_SERVER);
+    let plain = need!(sent_with(false), NO_SERVER);
+    assert!(plain > LENGTH, "{plain}");
+    assert!(compressed < LENGTH / 2, "{compressed} of {LENGTH} bytes were sent");
+}
+
+/// Plain files are worth it, and what is compressed and encrypted already is not; a record can say otherwise.
+#[test]
+fn d30_a_record_says_what_is_compressed() {
+    let compresses = |engine: &str, property: Option<&str>| {
+        let mut record = jobs::esmith::Record::of_kind(engine)
+            .with("VFSType", "sftp")
+            .with("SftpHost", "server")
+            .with("SftpUser", "ann")
+            .with("SftpDirectory", "backup");
+        if let Some(value) = property {
+            record = record.with("SftpCompression", value);
+        }
+        let job = jobs::Job::read(&jobs::JobName::new("b1").unwrap(), &record).unwrap();
+        matches!(job.place, jobs::Place::Sftp { compress: true, .. })
+    };
+    assert!(compresses("rsync", None) && !compresses("rsync", Some("disabled")));
+    assert!(!compresses("restic", None) && compresses("restic", Some("enabled")));
+}
+
+/// Both sides begin their streams of compressed bytes anew with every exchange of keys, in the middle of files; what cannot be
+/// compressed and what nearly vanishes goes over the same.
+#[test]
+fn d30_what_is_compressed_stays_whole_over_new_keys() {
+    const LENGTH: usize = 6_000_000;
+    let server = Sshd::with(&Options {
+        lines: vec!["RekeyLimit 1M".to_owned(), "LogLevel DEBUG1".to_owned()],
+        ..Options::default()
+    });
+    let mut plain = need!(server.map(Plain::on), NO_SERVER);
+    let mut random = corpus::Random::new(31);
+    std::fs::write(plain.tree.join("text"), random.text(LENGTH)).unwrap();
+    std::fs::write(plain.tree.join("noise"), random.noise(LENGTH)).unwrap();
+    std::fs::write(plain.tree.join("zeros"), vec![0; LENGTH]).unwrap();
+    corpus::plain_tree(&plain.tree.join("small"), 31, 200, 20_000);
+    let saved = picture(&plain.tree);
+    let mut settings = plain.server.settings(&plain.place);
+    settings.compress = true;
+    let (_, stored) = plain.backup_through(settings.clone());
+    for name in ["text", "noise", "zeros"] {
+        let same = std::fs::read(stored.join(name)).unwrap() == std::fs::read(plain.tree.join(name)).unwrap();
+        assert!(same, "{name}");
+    }
+    let target = plain.server.folder().join("restored");
+    let report = plain
+        .engine(settings)
+        .restore(&restore_to(SnapshotRef::Latest, &target), &Silent);
+    let report = report.unwrap_or_else(|error| panic!("{}", error.chain()));
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+    assert_same(&saved, &picture(&below(&target, &plain.tree)), Compare::default());
+    let log = plain.server.log();
+    assert!(log.contains("compression: zlib@openssh.com"), "nothing was compressed");
+    let exchanges = log.matches("set_newkeys: rekeying").count();
+    assert!(exchanges >= 6, "keys were exchanged only {exchanges} times");
+}
+
+/// A server that says no more of something than that it failed is asked again for minutes: nothing that a removal does every
+/// time may look like that.
+#[test]
+fn a_snapshot_is_removed_at_the_first_try() {
+    let mut plain = need!(Plain::start(), NO_SERVER);
+    corpus::plain_tree(&plain.tree, 12, 30, 5_000);
+    let (first, _) = plain.backup();
+    plain.backup();
+    let settings = plain.server.settings(&plain.place);
+    let tried_again = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&tried_again);
+    let listener: Listener = Box::new(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        ControlFlow::Continue(())
+    });
+    let files = backends::sftp::open(settings, false).unwrap().files.unwrap();
+    let engine = RsyncEngine::open(RetryFiles::over(files, PATIENCE, listener), engine_settings());
+    let first = first.snapshot.unwrap();
+    let request = engine_api::ForgetRequest {
+        filter: engine_api::SnapshotFilter::default(),
+        group_by: engine_api::retention::GroupBy::default(),
+        keep: engine_api::retention::Keep::default(),
+        ids: vec![first.0.clone()],
+        dry_run: false,
+    };
+    let report = engine
+        .forget(&request, &Silent)
+        .unwrap_or_else(|error| panic!("{}", error.chain()));
+    assert_eq!(report.removed.len(), 1);
+    assert!(!plain.place.join(&first.0).exists());
+    assert_eq!(tried_again.load(Ordering::SeqCst), 0);
 }
 
 /// The connection breaks again and again, in the middle of files and between them: the backup goes on where it stopped,

@@ -180,6 +180,8 @@ fn plain_picture(folder: &Path) -> Picture {
 fn plain_trees_on_a_server_that_is_killed() {
     const ROUNDS: u64 = 16;
     let mut ground = need!(Ground::start(106), NO_SERVER);
+    // As records have it for this engine.
+    ground.settings.compress = true;
     let mut good: BTreeMap<PathBuf, Picture> = BTreeMap::new();
     let save = |ground: &Ground, policy, day: u64| {
         let mut request = backup_of(&[&ground.tree]);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use engine_api::StoreErrorKind;
 use russh::client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse, Msg};
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{ChannelWriteHalf, Disconnect, Preferred, cipher};
+use russh::{ChannelWriteHalf, Disconnect, Preferred, cipher, compression};
 use tokio::net::TcpStream;
 
 use super::channel::Incoming;
@@ -128,6 +128,12 @@ fn config(settings: &Settings, trust: &Trust) -> client::Config {
     let mut ciphers = vec![cipher::AES_128_GCM, cipher::AES_256_GCM];
     ciphers.extend(preferred.cipher.iter().filter(|name| **name != cipher::AES_256_GCM));
     preferred.cipher = Cow::Owned(ciphers);
+    preferred.compression = Cow::Borrowed(if settings.compress {
+        // The first only begins after the login, and is the one that OpenSSH allows.
+        &[compression::ZLIB_LEGACY, compression::ZLIB, compression::NONE]
+    } else {
+        &[compression::NONE]
+    });
     client::Config {
         window_size: WINDOW,
         maximum_packet_size: 65535,

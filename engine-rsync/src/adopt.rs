@@ -43,10 +43,7 @@ pub fn run(
 ) -> Result<Adopted> {
     let root = store.root();
     let top = root.child(name.as_bytes()).unwrap_or(root);
-    let failed = |source| Error::Manifest {
-        snapshot: name.to_owned(),
-        source,
-    };
+    let failed = |error| Error::manifest(name, error);
     let about = before.map_or_else(|| about(name, time), |manifest| manifest.about().clone());
     let mut pending = Pending::create(store, &about).map_err(failed)?;
     let mut saved = Saved::new(before);

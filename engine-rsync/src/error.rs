@@ -109,6 +109,17 @@ pub(crate) const fn is_out_of_reach(error: &StoreError) -> bool {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// What a failure of the manifest of `snapshot` means: the place's own errors stay what they are.
+    pub(crate) fn manifest(snapshot: &str, source: ManifestError) -> Self {
+        match source {
+            ManifestError::Store(error) => Self::Store(error),
+            source => Self::Manifest {
+                snapshot: snapshot.to_owned(),
+                source,
+            },
+        }
+    }
+
     /// Whether the connection to the place was lost, which may be there again.
     pub(crate) fn was_cut_off(&self) -> bool {
         use engine_api::StoreErrorKind::{Connection, Timeout};

@@ -12,8 +12,8 @@ use engine_api::{
 };
 use jiff::tz::TimeZone;
 
-use crate::error::{Error, Result};
-use crate::manifest::{Manifest, place};
+use crate::error::{Error, Result, is_out_of_reach};
+use crate::manifest::{Manifest, ManifestError, place};
 use crate::name::moment;
 use crate::parallel::{self, lock};
 use crate::{RsyncEngine, layout};
@@ -86,18 +86,18 @@ fn matches(filter: &SnapshotFilter, stored: &Stored) -> bool {
 }
 
 fn load(store: &dyn FileStore, time: Timestamp, name: &str, progress: &dyn Progress) -> Result<Stored> {
-    let manifest = place::open(store, name).unwrap_or_else(|error| {
-        let source = Error::Manifest {
-            snapshot: name.to_owned(),
-            source: error,
-        };
-        progress.event(Event::Problem(&Problem {
-            path: PathBuf::from(name),
-            action: "read the manifest of the snapshot",
-            cause: source.chain(),
-        }));
-        None
-    });
+    let manifest = match place::open(store, name) {
+        Ok(manifest) => manifest,
+        Err(ManifestError::Store(error)) if is_out_of_reach(&error) => return Err(error.into()),
+        Err(error) => {
+            progress.event(Event::Problem(&Problem {
+                path: PathBuf::from(name),
+                action: "read the manifest of the snapshot",
+                cause: Error::manifest(name, error).chain(),
+            }));
+            None
+        }
+    };
     let root = store.root();
     let folder = root.child(name.as_bytes()).unwrap_or(root);
     Ok(Stored {

@@ -102,11 +102,5 @@ impl<'a> Ledger<'a> {
 }
 
 fn failed(error: ManifestError) -> Error {
-    match error {
-        ManifestError::Store(error) => Error::Store(error),
-        source => Error::Manifest {
-            snapshot: "that is being made".to_owned(),
-            source,
-        },
-    }
+    Error::manifest("that is being made", error)
 }

@@ -11,7 +11,7 @@ use crate::RsyncEngine;
 use crate::error::{Error, Result};
 use crate::layout::{self, BUILDING};
 use crate::manifest::place::Pending;
-use crate::manifest::{About, ManifestError, place};
+use crate::manifest::{About, place};
 use crate::room::RoomyStore;
 use crate::{prune, removal, snapshots};
 
@@ -84,13 +84,7 @@ impl Plan {
             tags: request.tags.clone(),
             adopted: false,
         };
-        Pending::create(store, &about).map_err(|error| match error {
-            ManifestError::Store(error) => Error::Store(error),
-            source => Error::Manifest {
-                snapshot: self.name.clone(),
-                source,
-            },
-        })
+        Pending::create(store, &about).map_err(|error| Error::manifest(&self.name, error))
     }
 }
 

@@ -7,7 +7,6 @@ use super::plan::Plan;
 use crate::error::{Error, Result};
 use crate::layout::{self, BUILDING};
 use crate::lock::Lock;
-use crate::manifest::ManifestError;
 
 /// Syncs what was built, then gives it its manifest, its name, and the link to it, in this order: whatever is seen at any
 /// moment is complete.
@@ -23,13 +22,9 @@ pub fn run(store: &dyn FileStore, plan: &Plan, ledger: Ledger<'_>, report: &Back
     }
     lock.confirm()?;
     if let Some(pending) = ledger.into_pending() {
-        pending.publish(report.bytes_added).map_err(|error| match error {
-            ManifestError::Store(error) => Error::Store(error),
-            source => Error::Manifest {
-                snapshot: plan.name.clone(),
-                source,
-            },
-        })?;
+        pending
+            .publish(report.bytes_added)
+            .map_err(|error| Error::manifest(&plan.name, error))?;
     }
     let root = store.root();
     if store.stat(&root, plan.name.as_bytes())?.is_some() {

@@ -12,8 +12,8 @@ mod tree;
 use engine_api::{CheckReport, CheckRequest, Event, Phase, Progress};
 
 use crate::RsyncEngine;
-use crate::error::{Error, Result};
-use crate::manifest::place;
+use crate::error::{Error, Result, is_out_of_reach};
+use crate::manifest::{ManifestError, place};
 use data::Reader;
 use findings::Findings;
 use share::Share;
@@ -47,6 +47,8 @@ pub fn run(engine: &RsyncEngine, request: &CheckRequest, progress: &dyn Progress
                 format!("snapshot {name}"),
                 "it has no manifest, so damage to it cannot be told: `holdfast repair index` makes one from its tree",
             ),
+            // That the place cannot be reached says nothing of what lies in it.
+            Err(ManifestError::Store(error)) if is_out_of_reach(&error) => return Err(error.into()),
             Err(source) => {
                 let snapshot = name.clone();
                 let what = "its tree can still be restored, without what only the manifest has: `holdfast repair index` makes a new one from the tree";

@@ -23,10 +23,7 @@ pub fn compare(store: &dyn FileStore, name: &str, manifest: &Manifest, reader: &
     };
     let mut there = comparison.next_there();
     for record in manifest.records() {
-        let record = record.map_err(|source| Error::Manifest {
-            snapshot: name.to_owned(),
-            source,
-        })?;
+        let record = record.map_err(|error| Error::manifest(name, error))?;
         if record.path.is_empty() {
             continue;
         }

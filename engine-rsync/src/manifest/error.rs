@@ -27,8 +27,18 @@ pub enum ManifestError {
     },
     /// It could not be read or written.
     #[error("it could not be read or written")]
-    Io(#[from] io::Error),
+    Io(#[source] io::Error),
     /// The place it lies in failed.
     #[error(transparent)]
     Store(#[from] engine_api::StoreError),
+}
+
+impl From<io::Error> for ManifestError {
+    /// The place's own error stays what it is, though it came through a reader or a writer.
+    fn from(error: io::Error) -> Self {
+        match error.downcast() {
+            Ok(error) => Self::Store(error),
+            Err(error) => Self::Io(error),
+        }
+    }
 }

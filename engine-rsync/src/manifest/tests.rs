@@ -182,6 +182,23 @@ fn a_folder_comes_right_before_what_is_in_it() {
     }
 }
 
+/// A run that is cut off while its manifest is written goes on, as in the middle of a file: so it has to be told what failed.
+#[test]
+fn the_places_own_errors_stay_what_they_are() {
+    let cut = engine_api::StoreError {
+        operation: "write",
+        object: "manifest".to_owned(),
+        location: "sftp:".to_owned(),
+        kind: engine_api::StoreErrorKind::Connection,
+        source: "the server closed it".into(),
+    };
+    let error = ManifestError::from(std::io::Error::other(cut));
+    assert!(matches!(&error, ManifestError::Store(error) if error.kind == engine_api::StoreErrorKind::Connection));
+    assert!(crate::error::Error::manifest("2024-01-01-000000", error).was_cut_off());
+    let other = ManifestError::from(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
+    assert!(matches!(other, ManifestError::Io(_)));
+}
+
 proptest! {
     #[test]
     fn any_records_survive(seeds in prop::collection::btree_map("[a-c\\x01./\\-]{1,12}", any::<u64>(), 0..40)) {

@@ -22,7 +22,8 @@ use engine_api::{
 };
 use fstree::{Target, TargetOptions};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_out_of_reach};
+use crate::manifest::ManifestError;
 use crate::snapshots::Stored;
 use crate::{RsyncEngine, snapshots};
 use counters::Counters;
@@ -74,7 +75,7 @@ pub fn run(engine: &RsyncEngine, request: &RestoreRequest, progress: &dyn Progre
     let clock = Instant::now();
     let mut stored = snapshots::resolve(engine, &request.snapshot, &request.filter)?;
     let counters = Counters::new(progress);
-    prove_manifest(&mut stored, &counters);
+    prove_manifest(&mut stored, &counters)?;
     let selected = Selected::new(&request.paths, &stored, request.delete_extra)?;
     selected.check_exist(engine.store(), &stored)?;
     let mut empty = None;
@@ -115,7 +116,7 @@ pub fn run(engine: &RsyncEngine, request: &RestoreRequest, progress: &dyn Progre
 pub fn compare(engine: &RsyncEngine, request: &CompareRequest, progress: &dyn Progress) -> Result<CompareReport> {
     let mut stored = snapshots::by_id(engine, &request.snapshot)?;
     let counters = Counters::new(progress);
-    prove_manifest(&mut stored, &counters);
+    prove_manifest(&mut stored, &counters)?;
     let selected = Selected::new(&request.paths, &stored, false)?;
     selected.check_exist(engine.store(), &stored)?;
     let options = TargetOptions {
@@ -146,20 +147,24 @@ pub fn compare(engine: &RsyncEngine, request: &CompareRequest, progress: &dyn Pr
 }
 
 /// A manifest that is damaged anywhere is not used at all: what the place has is restored then.
-fn prove_manifest(stored: &mut Stored, counters: &Counters<'_>) {
-    let Some(manifest) = &stored.manifest else { return };
-    if let Err(source) = manifest.prove() {
-        let error = Error::Manifest {
-            snapshot: stored.name().to_owned(),
-            source,
-        };
-        counters.problem(Problem {
-            path: stored.name().into(),
-            action: "use what was saved of owners, attributes and digests",
-            cause: format!("{}; the tree is restored as it is stored", error.chain()),
-        });
-        stored.manifest = None;
+fn prove_manifest(stored: &mut Stored, counters: &Counters<'_>) -> Result<()> {
+    let Some(manifest) = &stored.manifest else {
+        return Ok(());
+    };
+    match manifest.prove() {
+        Ok(()) => {}
+        Err(ManifestError::Store(error)) if is_out_of_reach(&error) => return Err(error.into()),
+        Err(error) => {
+            let cause = Error::manifest(stored.name(), error).chain();
+            counters.problem(Problem {
+                path: stored.name().into(),
+                action: "use what was saved of owners, attributes and digests",
+                cause: format!("{cause}; the tree is restored as it is stored"),
+            });
+            stored.manifest = None;
+        }
     }
+    Ok(())
 }
 
 /// The folder to restore into. A dry run makes none: where there is none, it compares with an empty one.

@@ -36,10 +36,7 @@ impl Iterator for Listing<'_> {
         match self {
             Self::Manifest { records, snapshot } => {
                 let record = records.next()?;
-                Some(record.map_err(|source| Error::Manifest {
-                    snapshot: snapshot.clone(),
-                    source,
-                }))
+                Some(record.map_err(|error| Error::manifest(snapshot, error)))
             }
             Self::Tree { first, walk } => {
                 if let Some(first) = first.take() {
@@ -66,10 +63,9 @@ pub fn list<'a>(store: &'a dyn FileStore, stored: &Stored, under: &[u8], xattrs:
     };
     if let Some(manifest) = &stored.manifest {
         if !under.is_empty() {
-            let found = manifest.find(under).map_err(|source| Error::Manifest {
-                snapshot: stored.name().to_owned(),
-                source,
-            })?;
+            let found = manifest
+                .find(under)
+                .map_err(|error| Error::manifest(stored.name(), error))?;
             found.ok_or_else(not_found)?;
         }
         return Ok(Listing::Manifest {

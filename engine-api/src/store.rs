@@ -58,6 +58,13 @@ impl fmt::Debug for Key {
 pub enum Body<'a> {
     /// One run of bytes.
     Bytes(&'a [u8]),
+    /// One run of bytes whose digest is known: a storage that needs it does not compute it once more.
+    Digested {
+        /// The bytes.
+        bytes: &'a [u8],
+        /// Their SHA-256.
+        sha256: &'a [u8; 32],
+    },
     /// Several runs, one after the other.
     Parts(&'a [&'a [u8]]),
     /// The first `len` bytes of an open file, read by position.
@@ -74,7 +81,7 @@ impl<'a> Body<'a> {
     #[must_use]
     pub fn len(&self) -> u64 {
         match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Bytes(bytes) | Self::Digested { bytes, .. } => bytes.len() as u64,
             Self::Parts(parts) => parts.iter().map(|part| part.len() as u64).sum(),
             Self::File { len, .. } => *len,
         }
@@ -90,7 +97,7 @@ impl<'a> Body<'a> {
     #[must_use]
     pub fn reader(&self) -> Box<dyn Read + Send + 'a> {
         match *self {
-            Self::Bytes(bytes) => Box::new(bytes),
+            Self::Bytes(bytes) | Self::Digested { bytes, .. } => Box::new(bytes),
             Self::Parts(parts) => Box::new(PartsReader { parts, current: &[] }),
             Self::File { file, len } => Box::new(FileReader { file, position: 0, len }),
         }
@@ -163,6 +170,9 @@ pub struct Capabilities {
     pub concurrency: usize,
     /// Whether reads are as fast as a local disk, so that a cache on another local disk gains nothing.
     pub local: bool,
+    /// Whether a listing shows at once what somebody else has stored: of two who store and then list, at least one sees the
+    /// other's object.
+    pub prompt_listings: bool,
 }
 
 impl Capabilities {
@@ -173,6 +183,7 @@ impl Capabilities {
             exclusive_create: false,
             concurrency: 1,
             local: false,
+            prompt_listings: false,
         }
     }
 
@@ -194,6 +205,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_local(mut self, yes: bool) -> Self {
         self.local = yes;
+        self
+    }
+
+    /// The same, with `prompt_listings` as given.
+    #[must_use]
+    pub const fn with_prompt_listings(mut self, yes: bool) -> Self {
+        self.prompt_listings = yes;
         self
     }
 }
@@ -251,6 +269,18 @@ pub trait BlobStore: Send + Sync {
     /// # Errors
     /// [`StoreErrorKind::NotFound`] when it was not there.
     fn remove(&self, key: &Key) -> Result<(), StoreError>;
+
+    /// Removes the object, durably, where it is all the same whether it was there: a storage that would have to look first
+    /// does not.
+    ///
+    /// # Errors
+    /// When it could not be removed.
+    fn discard(&self, key: &Key) -> Result<(), StoreError> {
+        match self.remove(key) {
+            Err(error) if error.is_not_found() => Ok(()),
+            other => other,
+        }
+    }
 
     /// The object's size.
     ///

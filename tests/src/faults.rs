@@ -126,6 +126,10 @@ impl<G: Gate> BlobStore for Gated<G> {
         self.pass(Operation::Remove, &key.to_string(), |_| self.inner.remove(key))
     }
 
+    fn discard(&self, key: &Key) -> Result<(), StoreError> {
+        self.pass(Operation::Remove, &key.to_string(), |_| self.inner.discard(key))
+    }
+
     fn stat(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
         self.pass(Operation::Stat, &key.to_string(), |_| self.inner.stat(key))
     }

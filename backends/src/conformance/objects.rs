@@ -1,6 +1,7 @@
 use std::fs::File;
 
 use engine_api::{Body, PutMode, StoreErrorKind};
+use sha2::{Digest, Sha256};
 
 use super::{Bench, Outcome, expect, expect_kind, failed, noise};
 
@@ -25,8 +26,14 @@ pub(super) fn bodies(bench: &Bench<'_>) -> Outcome {
         file: &source,
         len: 1_234_567,
     };
+    let sha256 = Sha256::digest(&bytes).into();
+    let digested = Body::Digested {
+        bytes: &bytes,
+        sha256: &sha256,
+    };
     let cases = [
         ("bytes", Body::Bytes(&bytes), bytes.as_slice()),
+        ("digested", digested, &bytes),
         ("parts", Body::Parts(&parts), &bytes),
         ("file", file, bytes.get(..1_234_567).unwrap_or_default()),
     ];
@@ -131,6 +138,7 @@ pub(super) fn missing(bench: &Bench<'_>) -> Outcome {
             &format!("remove of {name}"),
         )?;
     }
+    bench.store.discard(&bench.key("gone")?).map_err(failed)?;
     Ok(None)
 }
 
@@ -147,6 +155,13 @@ pub(super) fn removes(bench: &Bench<'_>) -> Outcome {
     expect(listed == [(stays, 1)], || {
         format!("after a remove the folder lists {listed:?}")
     })?;
+    bench.put("data/aa/gone", b"again")?;
+    bench.store.discard(&gone).map_err(failed)?;
+    expect_kind(
+        bench.store.stat(&gone),
+        StoreErrorKind::NotFound,
+        "stat of an object that was discarded",
+    )?;
     bench.put("data/aa/gone", b"again")?;
     Ok(None)
 }

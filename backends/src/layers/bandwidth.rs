@@ -165,6 +165,10 @@ impl BlobStore for Bandwidth {
         self.inner.remove(key)
     }
 
+    fn discard(&self, key: &Key) -> Result<(), StoreError> {
+        self.inner.discard(key)
+    }
+
     fn stat(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
         self.inner.stat(key)
     }

@@ -84,6 +84,11 @@ impl BlobStore for Concurrency {
         self.inner.remove(key)
     }
 
+    fn discard(&self, key: &Key) -> Result<(), StoreError> {
+        let _place = self.enter();
+        self.inner.discard(key)
+    }
+
     fn stat(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
         let _place = self.enter();
         self.inner.stat(key)

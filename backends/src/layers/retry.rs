@@ -291,6 +291,10 @@ impl BlobStore for Retry {
         })
     }
 
+    fn discard(&self, key: &Key) -> Result<(), StoreError> {
+        self.tries.run(|_| self.inner.discard(key))
+    }
+
     fn stat(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
         self.tries.run(|_| self.inner.stat(key))
     }

@@ -122,6 +122,11 @@ impl BlobStore for Scripted {
         self.inner.remove(key)
     }
 
+    fn discard(&self, key: &Key) -> Result<(), StoreError> {
+        self.step()?;
+        self.inner.discard(key)
+    }
+
     fn stat(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
         self.step()?;
         self.inner.stat(key)

@@ -242,6 +242,16 @@ impl BlobStore for Timeout {
         self.ask(call, self.limits.stall, move |inner| inner.remove(&key))
     }
 
+    fn discard(&self, key: &Key) -> Result<(), StoreError> {
+        let object = key.to_string();
+        let call = Call {
+            operation: "remove",
+            object: &object,
+        };
+        let key = key.clone();
+        self.ask(call, self.limits.stall, move |inner| inner.discard(&key))
+    }
+
     fn stat(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
         let object = key.to_string();
         let call = Call {

@@ -59,7 +59,8 @@ impl LocalStore {
         let capabilities = Capabilities::minimal()
             .with_exclusive_create(exclusive.is_exclusive())
             .with_concurrency(CONCURRENCY)
-            .with_local(true);
+            .with_local(true)
+            .with_prompt_listings(true);
         Ok(Self {
             root,
             modes,

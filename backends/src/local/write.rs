@@ -202,7 +202,7 @@ impl<'a> Temporary<'a> {
     fn write(&self, body: &Body<'_>) -> io::Result<u64> {
         let mut file = &self.file;
         match body {
-            Body::Bytes(bytes) => file.write_all(bytes).map(|()| bytes.len() as u64),
+            Body::Bytes(bytes) | Body::Digested { bytes, .. } => file.write_all(bytes).map(|()| bytes.len() as u64),
             Body::Parts(parts) => {
                 for part in *parts {
                     file.write_all(part)?;

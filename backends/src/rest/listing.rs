@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 
 use super::layout::{CONFIG, FOLDERS, key_of, remote_name};
-use super::{Rest, VERSION_2};
+use super::{Rest, VERSION_2, is_rclone};
 use crate::http::Failure;
 
 type Each<'a> = dyn FnMut(ObjectMeta) -> ControlFlow<()> + 'a;
@@ -63,10 +63,7 @@ fn whole(rest: &Rest, folder: &str, each: &mut Each<'_>) -> Result<ControlFlow<(
     let answer = rest.ask("GET", &format!("{folder}/"))?;
     if answer.status == 404 {
         // rclone's server says that for faults of its own, too, and never for a folder that is not there.
-        if answer
-            .header("server")
-            .is_some_and(|server| server.starts_with("rclone/"))
-        {
+        if is_rclone(&answer) {
             return Err(answer.refusal().into());
         }
         return answer.finish().map(|()| ControlFlow::Continue(()));

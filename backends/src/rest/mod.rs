@@ -98,7 +98,7 @@ impl Rest {
         let client = Client::new(&settings.trust, &settings.http, concurrency)
             .map_err(|cause| place.folder("", Failure::Known(StoreErrorKind::Other, cause)))?;
         let login = (!settings.user.is_empty()).then(|| basic(&settings.user, &settings.password));
-        let store = Self {
+        let mut store = Self {
             client,
             url: url.clone(),
             login,
@@ -111,12 +111,13 @@ impl Rest {
     }
 
     /// Finds out whether the server is there and lets us in; a missing repository is nothing wrong yet.
-    fn probe(&self, create: bool) -> Result<(), Failure> {
+    fn probe(&mut self, create: bool) -> Result<(), Failure> {
         let answer = self.ask("HEAD", "config")?;
-        if answer.status == 404 {
-            return if create { self.create() } else { Ok(()) };
-        }
-        answer.expect(&[200])?.finish()
+        // restic's own server keeps files; behind rclone's may lie anything.
+        self.capabilities = self.capabilities.clone().with_prompt_listings(!is_rclone(&answer));
+        let missing = answer.status == 404;
+        answer.expect(&[200, 404])?.finish()?;
+        if missing && create { self.create() } else { Ok(()) }
     }
 
     fn create(&self) -> Result<(), Failure> {
@@ -221,6 +222,11 @@ impl Rest {
     }
 }
 
+fn is_rclone(answer: &Answer) -> bool {
+    let server = answer.header("server");
+    server.is_some_and(|server| server.starts_with("rclone/"))
+}
+
 /// The name of an object that the protocol can hold; any other is not there.
 fn readable(key: &Key) -> Result<String, Failure> {
     remote_name(key).ok_or_else(|| Failure::not_found("the server holds the objects of a repository only"))
@@ -269,6 +275,15 @@ impl BlobStore for Rest {
     fn remove(&self, key: &Key) -> Result<(), StoreError> {
         self.remove_existing(key)
             .map_err(|failure| self.place("remove").object(key, failure))
+    }
+
+    fn discard(&self, key: &Key) -> Result<(), StoreError> {
+        match readable(key).and_then(|name| self.delete(&name)) {
+            Err(failure) if failure.kind() != StoreErrorKind::NotFound => {
+                Err(self.place("remove").object(key, failure))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn stat(&self, key: &Key) -> Result<ObjectMeta, StoreError> {

@@ -182,6 +182,16 @@ impl BlobStore for S3 {
             .map_err(|failure| self.place("remove").object(key, failure))
     }
 
+    fn discard(&self, key: &Key) -> Result<(), StoreError> {
+        let sent = self.request("DELETE", &self.name(key)).send();
+        match sent.and_then(http::Answer::finish) {
+            Err(failure) if failure.kind() != StoreErrorKind::NotFound => {
+                Err(self.place("remove").object(key, failure))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn stat(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
         let size = self.size(&self.name(key));
         let size = size.map_err(|failure| self.place("look at").object(key, failure))?;

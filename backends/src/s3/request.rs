@@ -114,8 +114,12 @@ impl<'a> Request<'a> {
 
     /// What stands for the body in the signature.
     fn payload(&mut self) -> Result<String, Failure> {
+        let known = match self.body {
+            Some(Body::Digested { sha256, .. }) => Some(HEXLOWER.encode(sha256)),
+            _ => None,
+        };
         if !self.checksum && self.s3.endpoint.is_encrypted() {
-            return Ok(UNSIGNED.to_owned());
+            return Ok(known.unwrap_or_else(|| UNSIGNED.to_owned()));
         }
         let mut digest = Sha256::new();
         let mut md5 = Md5::new();
@@ -128,12 +132,14 @@ impl<'a> Request<'a> {
                     break;
                 }
                 let piece = buffer.get(..read).unwrap_or_default();
-                digest.update(piece);
+                if known.is_none() {
+                    digest.update(piece);
+                }
                 md5.update(piece);
             }
             // Some servers check this digest only, and buckets that lock their objects want it.
             self.plain.push(("content-md5", BASE64.encode(&md5.finalize())));
         }
-        Ok(HEXLOWER.encode(&digest.finalize()))
+        Ok(known.unwrap_or_else(|| HEXLOWER.encode(&digest.finalize())))
     }
 }

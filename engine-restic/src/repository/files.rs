@@ -133,7 +133,10 @@ impl Repository {
 
     /// Stores bytes under their digest. What is there already under that name is the same.
     pub(super) fn put(&self, kind: FileKind, id: Id, bytes: &[u8]) -> Result<()> {
-        Ok(self.store.put(&kind.key(id)?, Body::Bytes(bytes), PutMode::Replace)?)
+        let sha256 = id.as_bytes();
+        Ok(self
+            .store
+            .put(&kind.key(id)?, Body::Digested { bytes, sha256 }, PutMode::Replace)?)
     }
 
     /// Removes a file; one that is gone already is as good as removed.
@@ -141,10 +144,7 @@ impl Repository {
         if let Some(cache) = &self.cache {
             cache.remove(kind, id);
         }
-        match self.store.remove(&kind.key(id)?) {
-            Err(error) if !error.is_not_found() => Err(error.into()),
-            _ => Ok(()),
-        }
+        Ok(self.store.discard(&kind.key(id)?)?)
     }
 
     /// Drops cached files of a kind that the storage has no more.

@@ -105,6 +105,10 @@ impl BlobStore for Renamed {
         self.inner.remove(&self.name(key))
     }
 
+    fn discard(&self, key: &Key) -> Result<(), StoreError> {
+        self.inner.discard(&self.name(key))
+    }
+
     fn stat(&self, key: &Key) -> Result<ObjectMeta, StoreError> {
         let meta = self.inner.stat(&self.name(key))?;
         Ok(ObjectMeta {

@@ -41,7 +41,8 @@ impl Blobs {
         let place = Place::probe(&root, &link).map_err(|problem| context.error(problem))?;
         let capabilities = Capabilities::minimal()
             .with_exclusive_create(place.is_exclusive())
-            .with_concurrency(CONCURRENCY);
+            .with_concurrency(CONCURRENCY)
+            .with_prompt_listings(true);
         Ok(Self {
             leftovers: Leftovers::new(place.clock_ahead),
             root,

@@ -65,7 +65,8 @@ impl ResticEngine {
     /// When it could not be stored.
     pub fn add_key(&self, password: &Password) -> Result<Id> {
         let repository = self.repository();
-        let _lock = Lock::take(&repository, Mode::Shared, &Silent)?;
+        let lock = Lock::take(&repository, Mode::Shared, &Silent)?;
+        lock.settle()?;
         repository.add_key(password)
     }
 

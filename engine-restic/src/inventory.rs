@@ -65,6 +65,11 @@ pub const fn taken(location: &Location) -> u64 {
 impl Inventory {
     /// Compares the index with what is in the storage.
     pub fn gather(repository: &Repository, index: &Index) -> Result<Self> {
+        Ok(Self::compare(index, repository.list(FileKind::Pack)?))
+    }
+
+    /// Compares the index with the packs that were listed.
+    pub fn compare(index: &Index, stored: Vec<(Id, u64)>) -> Self {
         let mut inventory = Self {
             packs: vec![PackState::default(); index.pack_count()],
             unindexed: Vec::new(),
@@ -76,7 +81,7 @@ impl Inventory {
         index
             .iter()
             .for_each(|location| inventory.change(location.pack, |pack| pack.add(&location)));
-        for (id, size) in repository.list(FileKind::Pack)? {
+        for (id, size) in stored {
             inventory.stored += 1;
             let mut known = false;
             for number in index.pack_numbers(id) {
@@ -87,7 +92,7 @@ impl Inventory {
                 inventory.unindexed.push((id, size));
             }
         }
-        Ok(inventory)
+        inventory
     }
 
     /// Changes what is known of a pack.

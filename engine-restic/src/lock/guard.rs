@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 use crate::format::LockFile;
 use crate::repository::{FileKind, Repository, lock, now};
 
-/// Time after which two programs that locked at the same moment see each other's lock, as in restic.
+/// Time after which two programs that locked at the same moment see each other's lock where a storage does not show it at
+/// once, as in restic.
 const SETTLE: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 200 });
 const RENEW: Duration = Duration::from_secs(5 * 60);
 /// Age at which a lock that could not be renewed counts as lost: before others may think it stale.
@@ -43,10 +44,31 @@ impl Lock {
     /// Takes a lock, waiting for others as long as the settings say. A shared lock must be [`settle`](Self::settle)d
     /// before anything is written; until then the work may already begin.
     pub fn take(repository: &Arc<Repository>, mode: Mode, progress: &dyn Progress) -> Result<Self> {
+        Self::wait_for(progress, repository, &|| {
+            let taken = Self::try_take(repository, mode, progress)?;
+            if mode == Mode::Exclusive {
+                taken.settle()?;
+            }
+            Ok(taken)
+        })
+    }
+
+    /// The same for an exclusive lock that is not settled: what is read until it is may not be what stays.
+    pub fn take_unsettled(repository: &Arc<Repository>, progress: &dyn Progress) -> Result<Self> {
+        Self::wait_for(progress, repository, &|| {
+            Self::try_take(repository, Mode::Exclusive, progress)
+        })
+    }
+
+    fn wait_for(
+        progress: &dyn Progress,
+        repository: &Repository,
+        attempt: &dyn Fn() -> Result<Self>,
+    ) -> Result<Self> {
         let begin = Instant::now();
         let mut told = false;
         loop {
-            let error = match Self::try_take(repository, mode, progress) {
+            let error = match attempt() {
                 Err(error @ Error::Locked { .. }) => error,
                 other => return other,
             };
@@ -69,7 +91,10 @@ impl Lock {
     }
 
     fn try_take(repository: &Arc<Repository>, mode: Mode, progress: &dyn Progress) -> Result<Self> {
-        others::check(repository, mode, None, &mut |stale| tell_removed(stale, progress))?;
+        // What was seen while the repository was being opened saves a turn; what has come since is seen by the second look.
+        if !repository.was_unlocked() {
+            others::check(repository, mode, None, &mut |stale| tell_removed(stale, progress))?;
+        }
         let id = write(repository, mode)?;
         let state = State {
             id,
@@ -85,17 +110,23 @@ impl Lock {
             let held = Arc::clone(&held);
             move || held.renew(mode)
         });
-        let lock = Self {
+        let taken = Self {
             held,
             mode,
             taken: Instant::now(),
             settled: Mutex::new(false),
             renewer: Some(renewer),
         };
-        if mode == Mode::Exclusive {
-            lock.settle()?;
-        }
-        Ok(lock)
+        // Everybody looks again when their own lock is stored, so that of two at least one sees the other. Where a listing
+        // shows at once what was stored there is nothing to wait for.
+        let seen = taken.look()?;
+        *lock(&taken.settled) = seen && repository.store().capabilities().prompt_listings;
+        Ok(taken)
+    }
+
+    /// Whether nothing is left to wait for before the first write.
+    pub fn is_settled(&self) -> bool {
+        *lock(&self.settled)
     }
 
     /// Makes sure that nobody took a conflicting lock at the same moment; must succeed before the first write.
@@ -103,11 +134,16 @@ impl Lock {
         let mut settled = lock(&self.settled);
         if !*settled {
             std::thread::sleep(SETTLE.saturating_sub(self.taken.elapsed()));
-            let own = lock(&self.held.state).id;
-            others::check(&self.held.repository, self.mode, Some(own), &mut |_| ())?;
+            self.look()?;
             *settled = true;
         }
         Ok(())
+    }
+
+    /// Fails when somebody holds a conflicting lock; returns whether our own is to be seen.
+    fn look(&self) -> Result<bool> {
+        let own = lock(&self.held.state).id;
+        others::check(&self.held.repository, self.mode, Some(own), &mut |_| ())
     }
 
     /// Fails when the lock could not be renewed for so long that others may not honour it any more.

@@ -52,11 +52,12 @@ fn is_alive(pid: u32) -> bool {
     pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
-/// Every lock but `own`. One that vanishes while it is read is none; one that cannot be read is an error, for nobody can
-/// tell what it means.
-fn others(repository: &Repository, own: Option<Id>) -> Result<Vec<Other>> {
-    let mut locks = Vec::new();
+/// Every lock but `own`, and whether that is among them. One that vanishes while it is read is none; one that cannot be
+/// read is an error, for nobody can tell what it means.
+fn others(repository: &Repository, own: Option<Id>) -> Result<(Vec<Other>, bool)> {
+    let (mut locks, mut seen) = (Vec::new(), false);
     for (id, size) in repository.list(FileKind::Lock)? {
+        seen |= Some(id) == own;
         // An empty file is what a program without atomic writes left when it was killed.
         if Some(id) == own || size == 0 {
             continue;
@@ -67,7 +68,7 @@ fn others(repository: &Repository, own: Option<Id>) -> Result<Vec<Other>> {
             Err(error) => return Err(error),
         }
     }
-    Ok(locks)
+    Ok((locks, seen))
 }
 
 fn read(repository: &Repository, id: Id) -> Result<LockFile> {
@@ -76,9 +77,11 @@ fn read(repository: &Repository, id: Id) -> Result<LockFile> {
 }
 
 /// Fails when somebody holds a lock that conflicts with one of `mode`; removes stale ones and hands them to `removed`.
-pub fn check(repository: &Repository, mode: Mode, own: Option<Id>, removed: &mut dyn FnMut(&LockFile)) -> Result<()> {
+/// Returns whether the `own` lock is there.
+pub fn check(repository: &Repository, mode: Mode, own: Option<Id>, removed: &mut dyn FnMut(&LockFile)) -> Result<bool> {
     let now = Timestamp::now();
-    for other in others(repository, own)? {
+    let (others, seen) = others(repository, own)?;
+    for other in others {
         if other.is_stale(&repository.settings().host, now) {
             repository.remove(FileKind::Lock, other.id)?;
             removed(&other.file);
@@ -86,7 +89,7 @@ pub fn check(repository: &Repository, mode: Mode, own: Option<Id>, removed: &mut
             return Err(other.into_error());
         }
     }
-    Ok(())
+    Ok(seen)
 }
 
 /// Removes stale locks, or all, also those that cannot be read; returns how many.

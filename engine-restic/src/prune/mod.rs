@@ -8,6 +8,7 @@ mod copies;
 mod execute;
 mod plan;
 mod repack;
+mod settling;
 mod used;
 
 use std::sync::Arc;
@@ -17,9 +18,9 @@ use engine_api::{Event, Phase, Progress, PruneReport, PruneRequest};
 use crate::error::{Error, Result};
 use crate::index::{self, Index, Tolerant};
 use crate::inventory::Inventory;
-use crate::lock::{Lock, Mode};
+use crate::lock::Lock;
 use crate::repository::{FileKind, Repository};
-use crate::{ResticEngine, snapshots};
+use crate::{Id, ResticEngine, snapshots};
 use plan::Plan;
 
 /// Removes what no snapshot needs, or says what would be removed.
@@ -32,13 +33,16 @@ pub fn run(engine: &ResticEngine, request: &PruneRequest, progress: &dyn Progres
             .plan
             .report);
     }
-    let lock = Arc::new(Lock::take(&repository, Mode::Exclusive, progress)?);
-    let prepared = prepare(engine, &repository, request, most_unused, progress)?;
+    let (lock, prepared) = settling::lock_and_plan(&repository, progress, &|| {
+        prepare(engine, &repository, request, most_unused, progress)
+    })?;
     execute::run(&repository, &lock, prepared, progress)
 }
 
 /// Everything that the execution needs.
 struct Prepared {
+    /// The snapshots that were there, by name.
+    snapshots: Vec<Id>,
     index: Arc<Index>,
     files: Vec<index::LoadedFile>,
     inventory: Inventory,
@@ -66,15 +70,37 @@ fn prepare(
     most_unused: f64,
     progress: &dyn Progress,
 ) -> Result<Prepared> {
+    let list = || repository.list(FileKind::Pack);
+    std::thread::scope(|scope| {
+        // The longest listing of all, while what is used is being found; a local disk is rather asked one by one.
+        let early = (!repository.store().capabilities().local).then(|| scope.spawn(list));
+        let packs = || match early {
+            Some(listing) => listing.join().unwrap_or(Err(Error::Interrupted)),
+            None => list(),
+        };
+        plan_with(engine, repository, request, most_unused, progress, packs)
+    })
+}
+
+fn plan_with(
+    engine: &ResticEngine,
+    repository: &Arc<Repository>,
+    request: &PruneRequest,
+    most_unused: f64,
+    progress: &dyn Progress,
+    packs: impl FnOnce() -> Result<Vec<(Id, u64)>>,
+) -> Result<Prepared> {
     let (stored, unreadable) = snapshots::load_all(repository)?;
     if let Some(unreadable) = unreadable.into_iter().next() {
         return Err(refuse(FileKind::Snapshot.object(unreadable.id), unreadable.error));
     }
     let Tolerant { index, files, .. } = load_index(engine, repository, progress)?;
     let roots: Vec<_> = stored.iter().map(|stored| stored.file.tree).collect();
+    let mut snapshots: Vec<_> = stored.iter().map(|stored| stored.id).collect();
+    snapshots.sort_unstable();
     drop(stored);
     let used = used::find(repository, &index, &roots, progress)?;
-    let mut inventory = Inventory::gather(repository, &index)?;
+    let mut inventory = Inventory::compare(&index, packs()?);
     let keep = copies::choose(&index, used, &mut inventory)?;
     let limits = plan::Limits {
         unused_per_used: most_unused,
@@ -84,6 +110,7 @@ fn prepare(
     };
     let plan = plan::decide(&inventory, keep, &limits);
     Ok(Prepared {
+        snapshots,
         index,
         files,
         inventory,

@@ -1,5 +1,7 @@
 //! The keys of a repository: each seals the same master key with another password.
 
+use std::sync::atomic::AtomicBool;
+
 use engine_api::{BlobStore, Timestamp};
 use jiff::tz::TimeZone;
 
@@ -102,6 +104,7 @@ impl Repository {
                 key,
                 key_id: new,
                 cache,
+                unlocked: AtomicBool::new(false),
             },
             new,
         ))

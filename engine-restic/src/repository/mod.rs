@@ -11,6 +11,7 @@ mod save;
 mod settings;
 mod upload;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine_api::BlobStore;
@@ -34,6 +35,8 @@ pub struct Repository {
     key: SealingKey,
     key_id: Id,
     cache: Option<Cache>,
+    /// Whether there was no lock at all when it was opened, until somebody asks.
+    unlocked: AtomicBool,
 }
 
 impl Repository {
@@ -61,7 +64,13 @@ impl Repository {
             key: self.key.clone(),
             key_id: self.key_id,
             cache: None,
+            unlocked: AtomicBool::new(false),
         }
+    }
+
+    /// Whether there was no lock at all when it was opened; tells it once.
+    pub fn was_unlocked(&self) -> bool {
+        self.unlocked.swap(false, Ordering::Relaxed)
     }
 
     /// Whether some of what is read comes from a local cache.

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use engine_api::{BlobStore, Body, Key, PutMode, StoreErrorKind};
 
@@ -54,22 +55,26 @@ impl Repository {
             key,
             key_id,
             cache,
+            unlocked: AtomicBool::new(false),
         })
     }
 
     /// Opens the repository with the settings' password.
     pub fn open(store: Arc<dyn BlobStore>, settings: Settings) -> Result<Self> {
         let location = || store.location().to_owned();
-        // Where every question takes its time, two are asked at once.
-        let (config, ids) = std::thread::scope(|scope| {
+        // Where every question takes its time, two are asked at once, and the locks while the password is worked on.
+        let opened = std::thread::scope(|scope| {
             let ids = scope.spawn(|| super::keys::key_ids(store.as_ref()));
-            let config = read_config_file(store.as_ref());
-            (config, ids.join().unwrap_or(Err(Error::Interrupted)))
+            let sealed = read_config_file(store.as_ref());
+            let ids = ids.join().unwrap_or(Err(Error::Interrupted));
+            let Some(sealed) = sealed? else {
+                return Err(Error::NoRepository { location: location() });
+            };
+            let locks = scope.spawn(|| !store.capabilities().local && has_no_lock(store.as_ref()));
+            let found = search_key(store.as_ref(), &settings, &sealed, &ids?)?;
+            Ok((found, locks.join().unwrap_or(false)))
         });
-        let Some(sealed) = config? else {
-            return Err(Error::NoRepository { location: location() });
-        };
-        let (key_id, key, config) = search_key(store.as_ref(), &settings, &sealed, &ids?)?;
+        let ((key_id, key, config), unlocked) = opened?;
         if !(1..=2).contains(&config.version) {
             return Err(Error::UnsupportedVersion {
                 location: location(),
@@ -84,6 +89,7 @@ impl Repository {
             key,
             key_id,
             cache,
+            unlocked: AtomicBool::new(unlocked),
         })
     }
 }
@@ -98,6 +104,16 @@ fn read_config_file(store: &dyn BlobStore) -> Result<Option<Vec<u8>>> {
         Err(error) if error.kind == StoreErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether there is no lock for certain.
+fn has_no_lock(store: &dyn BlobStore) -> bool {
+    let mut none = true;
+    let listed = store.list(FileKind::Lock.folder(), &mut |_| {
+        none = false;
+        ControlFlow::Break(())
+    });
+    none && listed.is_ok()
 }
 
 fn open_cache(store: &Arc<dyn BlobStore>, settings: &Settings, config: &Config) -> Option<Cache> {

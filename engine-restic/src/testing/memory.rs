@@ -29,7 +29,8 @@ impl Memory {
             capabilities: Capabilities::minimal()
                 .with_exclusive_create(true)
                 .with_concurrency(2)
-                .with_local(true),
+                .with_local(true)
+                .with_prompt_listings(true),
             calls: AtomicU64::new(0),
             dead_from: AtomicU64::new(u64::MAX),
             kind: StoreErrorKind::Vanished,
@@ -45,6 +46,18 @@ impl Memory {
             objects: Mutex::new(objects),
             ..Self::new()
         }
+    }
+
+    /// Promises nothing of its listings.
+    pub fn without_prompt_listings(mut self) -> Self {
+        self.capabilities = self.capabilities.with_prompt_listings(false);
+        self
+    }
+
+    /// Is said to be elsewhere.
+    pub fn on_a_network(mut self) -> Self {
+        self.capabilities = self.capabilities.with_local(false);
+        self
     }
 
     /// Fails from the n-th call from now on.

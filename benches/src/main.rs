@@ -25,7 +25,7 @@ use clap::Parser;
 use crate::corpus::Corpus;
 use crate::error::Error;
 use crate::hold::Held;
-use crate::options::Options;
+use crate::options::{Engine, Options};
 use crate::remote::Remote;
 
 fn main() -> ExitCode {
@@ -43,7 +43,10 @@ fn run(options: &Options) -> Result<(), Error> {
     let corpus = Corpus::make(&folder.join("corpus"), options.scale)?;
     let peers = peers::find(options)?;
     let remote = match options.over {
-        Some(over) => Some(Remote::start(over, &folder, Duration::from_millis(options.delay))?),
+        Some(over) => {
+            let (delay, count) = (Duration::from_millis(options.delay), options.engine == Engine::Rsync);
+            Some(Remote::start(over, &folder, delay, count)?)
+        }
         None => None,
     };
     let _held = (options.hold > 0).then(|| Held::take(options.hold)).transpose()?;

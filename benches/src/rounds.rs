@@ -201,9 +201,10 @@ impl<'a> Round<'a> {
         // What the step before left to write must not slow this one down.
         measure::run(std::process::Command::new("sync"), &self.log())?;
         thread::sleep(TICK);
-        let before = self.place.remote.map_or(0, Remote::sent);
+        let sent_before = self.place.remote.and_then(Remote::sent);
         let cost = measure::run(command, &self.log())?;
-        let sent = self.place.remote.map(|remote| remote.sent() - before);
+        let sent = self.place.remote.and_then(Remote::sent);
+        let sent = sent.map(|bytes| bytes - sent_before.unwrap_or(0));
         let sent = sent.map_or_else(String::new, |bytes| format!(", {bytes} bytes sent"));
         eprintln!("    {}: {:.2} s{sent}", step.title(), cost.wall.as_secs_f64());
         let row = result.costs.iter_mut().find(|(other, _)| *other == step);

@@ -40,7 +40,8 @@ pub struct Remote {
     pub address: SocketAddr,
     /// The private key for SSH.
     pub key: PathBuf,
-    relay: Relay,
+    /// None where there is neither a delay nor anything to count: its copies would be in every program's time.
+    relay: Option<Relay>,
     _server: Kept,
 }
 
@@ -52,8 +53,9 @@ enum Kept {
 }
 
 impl Remote {
-    /// Starts a server that serves `folder`, reached with `delay` from one end to the other and back.
-    pub fn start(over: Over, folder: &Path, delay: Duration) -> Result<Self, Error> {
+    /// Starts a server that serves `folder`, reached with `delay` from one end to the other and back, and where what is
+    /// sent is counted if `count` says so.
+    pub fn start(over: Over, folder: &Path, delay: Duration, count: bool) -> Result<Self, Error> {
         let served = folder.join("served");
         std::fs::create_dir_all(&served).at("make", &served)?;
         let missing = || Error::NoSuchPeer(format!("a server for {over:?}"));
@@ -76,19 +78,20 @@ impl Remote {
                 (Kept::Other(Box::new(started)), address, PathBuf::new())
             }
         };
-        let relay = Relay::start(server, delay / 2).at("listen for", &served)?;
+        let relay = (count || !delay.is_zero()).then(|| Relay::start(server, delay / 2));
+        let relay = relay.transpose().at("listen for", &served)?;
         Ok(Self {
             over,
-            address: relay.address,
+            address: relay.as_ref().map_or(server, |relay| relay.address),
             key,
             relay,
             _server: kept,
         })
     }
 
-    /// Bytes that have gone to the server up to now.
-    pub fn sent(&self) -> u64 {
-        self.relay.sent()
+    /// Bytes that have gone to the server up to now, where they are counted.
+    pub fn sent(&self) -> Option<u64> {
+        self.relay.as_ref().map(Relay::sent)
     }
 
     /// The folder in which the server keeps what is stored at `name`.

@@ -60,11 +60,7 @@ impl Lock {
         })
     }
 
-    fn wait_for(
-        progress: &dyn Progress,
-        repository: &Repository,
-        attempt: &dyn Fn() -> Result<Self>,
-    ) -> Result<Self> {
+    fn wait_for(progress: &dyn Progress, repository: &Repository, attempt: &dyn Fn() -> Result<Self>) -> Result<Self> {
         let begin = Instant::now();
         let mut told = false;
         loop {

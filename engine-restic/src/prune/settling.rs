@@ -78,7 +78,13 @@ mod tests {
 
     impl Progress for Meanwhile<'_> {
         fn event(&self, event: Event<'_>) {
-            let half_made = matches!(event, Event::Phase { phase: Phase::FindingUsed, .. });
+            let half_made = matches!(
+                event,
+                Event::Phase {
+                    phase: Phase::FindingUsed,
+                    ..
+                }
+            );
             if half_made && self.plans.fetch_add(1, Ordering::SeqCst) == 0 {
                 (self.act)();
             }

@@ -60,7 +60,7 @@ impl LocalStore {
             .with_exclusive_create(exclusive.is_exclusive())
             .with_concurrency(CONCURRENCY)
             .with_local(true)
-            .with_prompt_listings(true);
+            .with_prompt_listings(!root.may_be_far_away());
         Ok(Self {
             root,
             modes,

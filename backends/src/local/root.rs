@@ -31,6 +31,22 @@ impl Identity {
     }
 }
 
+/// SMB, CIFS and SMB2.
+const SMB: [i64; 3] = [0x517b, 0xff53_4d42, 0xfe53_4d42];
+
+/// NFS, FUSE (anything may be behind it), Ceph, 9P, AFS, Coda, GFS2, OCFS2 and Lustre.
+const FAR_AWAY: [i64; 9] = [
+    0x6969,
+    0x6573_5546,
+    0x00c3_6400,
+    0x0102_1997,
+    0x5346_414f,
+    0x7375_7245,
+    0x0116_1970,
+    0x7461_636f,
+    0x0bd0_0bd0,
+];
+
 impl Root {
     pub(super) fn open(dir: &Path, create: bool) -> Result<Self, StoreError> {
         let location = dir.to_string_lossy().into_owned();
@@ -69,10 +85,20 @@ impl Root {
         fs::stat(&self.path).is_ok_and(|stat| Identity::of(&stat) == self.identity)
     }
 
-    /// Whether this is a share of an SMB server, by the numbers that statfs(2) has for such.
+    /// Whether this is a share of an SMB server.
     pub(super) fn is_smb(&self) -> bool {
-        const SMB: [i64; 3] = [0x517b, 0xff53_4d42, 0xfe53_4d42];
-        fs::fstatfs(&self.fd).is_ok_and(|info| SMB.contains(&info.f_type))
+        self.kind().is_some_and(|kind| SMB.contains(&kind))
+    }
+
+    /// Whether other machines may write here, of which this one's kernel keeps listings for a while; also when nobody can tell.
+    pub(super) fn may_be_far_away(&self) -> bool {
+        self.kind()
+            .is_none_or(|kind| SMB.contains(&kind) || FAR_AWAY.contains(&kind))
+    }
+
+    /// The filesystem's kind, by the numbers of statfs(2).
+    fn kind(&self) -> Option<i64> {
+        fs::fstatfs(&self.fd).ok().map(|info| info.f_type)
     }
 
     pub(super) fn space(&self) -> Result<Space, Errno> {

@@ -207,10 +207,12 @@ fn a_wrong_login_is_refused() {
 /// restic was given the login within an address, on its command line and as it was typed.
 #[test]
 fn d47_a_login_of_any_characters_works_and_stands_on_no_command_line() {
+    // Tests beside this one start servers with logins of their own on the command line.
+    const USER: &str = "s even@";
     const PASSWORD: &str = "p/s:w@r#d?100%25 ü&\"'";
     let place = Place::new();
     let digest = data_encoding::BASE64.encode(&sha1::Sha1::digest(PASSWORD));
-    std::fs::write(place.path("htpasswd"), format!("us er@:{{SHA}}{digest}\n")).unwrap();
+    std::fs::write(place.path("htpasswd"), format!("{USER}:{{SHA}}{digest}\n")).unwrap();
     let file = place.path("htpasswd");
     let arguments = ["--htpasswd", file.to_str().unwrap()];
     let server = need!(rclone("restic", &arguments, &place.served()), NO_RCLONE);
@@ -223,12 +225,12 @@ fn d47_a_login_of_any_characters_works_and_stands_on_no_command_line() {
         ("RestProtocol", "http".to_owned()),
         ("RestHost", server.address.ip().to_string()),
         ("RestPort", server.address.port().to_string()),
-        ("RestUser", "us er@".to_owned()),
+        ("RestUser", USER.to_owned()),
         ("RestPassword", PASSWORD.to_owned()),
     ];
     machine.job("b1", "restic", &properties, &tree);
     let escaped = "p%2Fs%3Aw";
-    let watch = Watch::for_words(&[PASSWORD, escaped, "us er@", "us%20er"]);
+    let watch = Watch::for_words(&[PASSWORD, escaped, USER, "s%20even"]);
     for words in [["backup", "-b", "b1"], ["ls", "-b", "b1"], ["check", "-b", "b1"]] {
         let output = std::process::Command::new(program())
             .args(words)

@@ -248,6 +248,21 @@ pub trait StoredFile: Send + Sync {
     /// When that, or a write before it, failed.
     fn close(self: Box<Self>) -> Result<(), StoreError>;
 
+    /// Sets metadata, makes all of it durable when `sync` says so, and closes it: the same as
+    /// [`set_metadata`](Self::set_metadata), [`sync`](Self::sync) and [`close`](Self::close) one after the other, but a
+    /// store far away waits only once for all of them. Returns what could not be set; the file is whole all the same.
+    ///
+    /// # Errors
+    /// When syncing or closing it, or a write before, failed.
+    fn complete(self: Box<Self>, metadata: &NewMetadata<'_>, sync: bool) -> Result<Vec<StoreError>, StoreError> {
+        let failed = self.set_metadata(metadata);
+        if sync {
+            self.sync()?;
+        }
+        self.close()?;
+        Ok(failed)
+    }
+
     /// Its descriptor, when it is a file of this machine.
     fn descriptor(&self) -> Option<BorrowedFd<'_>>;
 
@@ -305,6 +320,18 @@ pub trait FileStore: Send + Sync {
     /// [`AlreadyExists`](crate::StoreErrorKind::AlreadyExists) when something has the name.
     fn make_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError>;
 
+    /// Makes folders as [`make_folder`](Self::make_folder) does, each with its result; one may lie in another that comes
+    /// before it. A store far away waits once for all of them. After a failure those that follow may have been tried or
+    /// not.
+    #[must_use]
+    fn make_folders(&self, folders: &[&Folder]) -> Vec<Result<(), StoreError>> {
+        let make = |folder: &&Folder| match folder.above() {
+            Some(above) => self.make_folder(above, folder.name()),
+            None => Ok(()),
+        };
+        folders.iter().map(make).collect()
+    }
+
     /// Makes a new, empty file, open for reading and writing, with mode 0600 where the place has modes.
     ///
     /// # Errors
@@ -316,6 +343,26 @@ pub trait FileStore: Send + Sync {
     /// # Errors
     /// [`NotFound`](crate::StoreErrorKind::NotFound) when nothing has the name; another kind when it is no regular file.
     fn open(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError>;
+
+    /// What a regular file is, and its first `most` bytes; fewer only when it is shorter. A store far away waits less often
+    /// than for [`open`](Self::open) and what follows it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), or when it could not be read.
+    fn read_start(&self, folder: &Folder, name: &[u8], most: usize) -> Result<(FileStat, Vec<u8>), StoreError> {
+        let file = self.open(folder, name)?;
+        let stat = file.stat()?;
+        let mut content = vec![0; most];
+        let mut filled = 0;
+        while let Some(rest) = content.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match file.read_at(filled as u64, rest)? {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        content.truncate(filled);
+        Ok((stat, content))
+    }
 
     /// Makes a symbolic link.
     ///
@@ -329,6 +376,24 @@ pub trait FileStore: Send + Sync {
     /// [`AlreadyExists`](crate::StoreErrorKind::AlreadyExists) when something has the name;
     /// [`TooManyLinks`](crate::StoreErrorKind::TooManyLinks) when it cannot have one more.
     fn hard_link(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError>;
+
+    /// Gives entries of `from` the same names in `to`, each if `fits` says so of what it is, by its place among `names`;
+    /// `false` where it does not, or nothing has the name. A store far away waits once for all of them; what does not fit
+    /// may then have its new name for a moment. Each fails as [`hard_link`](Self::hard_link) or [`stat`](Self::stat) does.
+    #[must_use]
+    fn hard_links_if(
+        &self,
+        from: &Folder,
+        to: &Folder,
+        names: &[&[u8]],
+        fits: &dyn Fn(usize, &FileStat) -> bool,
+    ) -> Vec<Result<bool, StoreError>> {
+        let link = |(place, name): (usize, &&[u8])| match self.stat(from, name)? {
+            Some(stat) if fits(place, &stat) => self.hard_link((from, name), (to, name)).map(|()| true),
+            _ => Ok(false),
+        };
+        names.iter().enumerate().map(link).collect()
+    }
 
     /// Makes a named pipe or a device (`rdev` as in `st_rdev`), with mode 0600.
     ///
@@ -350,6 +415,13 @@ pub trait FileStore: Send + Sync {
     /// [`NotFound`](crate::StoreErrorKind::NotFound) when it was not there. A folder is refused; far away for good, so that
     /// nobody tries again ([`StoreError::is_permanent`]).
     fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError>;
+
+    /// Removes several names of one folder as [`remove`](Self::remove) does, each with its result. A store far away waits
+    /// once for all of them.
+    #[must_use]
+    fn remove_all(&self, folder: &Folder, names: &[&[u8]]) -> Vec<Result<(), StoreError>> {
+        names.iter().map(|name| self.remove(folder, name)).collect()
+    }
 
     /// Removes an empty folder.
     ///

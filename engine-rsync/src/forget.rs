@@ -6,6 +6,7 @@ use engine_api::retention::{self, Decision};
 use engine_api::{Event, FileStore, ForgetReport, ForgetRequest, Phase, Progress, Snapshot, SnapshotFilter, Timestamp};
 
 use crate::error::{Error, Result};
+use crate::expire::Strategy;
 use crate::lock::Lock;
 use crate::{RsyncEngine, layout, removal, snapshots};
 
@@ -22,23 +23,40 @@ pub fn run(engine: &RsyncEngine, request: &ForgetRequest, progress: &dyn Progres
     let lock = Lock::take(engine, progress)?;
     removal::sweep(engine.store(), progress)?;
     let report = plan(engine, request, progress)?;
-    remove(engine, &report.removed, &lock, progress)?;
+    let gone: Vec<String> = report.removed.iter().map(|snapshot| snapshot.id.0.clone()).collect();
+    remove(engine, &gone, &lock, progress)?;
     Ok(report)
 }
 
-/// What the strategy lets go after a backup; the new snapshot stays in any case. The caller holds the lock.
-pub fn after_backup(engine: &RsyncEngine, new: &str, lock: &Lock, progress: &dyn Progress) -> Result<()> {
-    if engine.settings().strategy.is_none() {
+/// What the strategy lets go after a backup, of the `older` snapshots; the new one stays in any case. The caller holds the
+/// lock.
+pub fn after_backup(
+    engine: &RsyncEngine,
+    older: Vec<(Timestamp, String)>,
+    new: &str,
+    lock: &Lock,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let Some(strategy) = &engine.settings().strategy else {
         return Ok(());
-    }
-    let all = list(engine, &SnapshotFilter::default(), progress)?;
-    let decisions = by_strategy(engine, all);
-    let gone: Vec<Snapshot> = decisions
-        .into_iter()
-        .filter(|decision| !decision.keep() && decision.snapshot.id.0 != new)
-        .map(|decision| decision.snapshot)
-        .collect();
+    };
+    let mut all = older;
+    all.extend(crate::name::moment(new.as_bytes(), engine.zone()).map(|time| (time, new.to_owned())));
+    all.sort_unstable_by(|one, other| one.1.cmp(&other.1));
+    let times: Vec<Timestamp> = all.iter().map(|(time, _)| *time).collect();
+    let kept = kept_by(strategy, &times);
+    let gone = all.into_iter().zip(kept).filter(|(_, kept)| !kept);
+    let gone: Vec<String> = gone.map(|((_, name), _)| name).filter(|name| name != new).collect();
     remove(engine, &gone, lock, progress)
+}
+
+/// Which the strategy keeps; the newest always stays: it is what the next backup is linked against.
+fn kept_by(strategy: &Strategy, times: &[Timestamp]) -> Vec<bool> {
+    let mut kept = strategy.decide(times, Timestamp::now());
+    if let Some(newest) = kept.last_mut() {
+        *newest = true;
+    }
+    kept
 }
 
 fn list(engine: &RsyncEngine, filter: &SnapshotFilter, progress: &dyn Progress) -> Result<Vec<Snapshot>> {
@@ -83,7 +101,6 @@ fn by_name(engine: &RsyncEngine, request: &ForgetRequest, progress: &dyn Progres
     Ok(all.into_iter().map(decide).collect())
 }
 
-/// The newest always stays: it is what the next backup is linked against.
 fn by_strategy(engine: &RsyncEngine, snapshots: Vec<Snapshot>) -> Vec<Decision> {
     let Some(strategy) = &engine.settings().strategy else {
         return Vec::new();
@@ -92,10 +109,7 @@ fn by_strategy(engine: &RsyncEngine, snapshots: Vec<Snapshot>) -> Vec<Decision> 
     let moment =
         |snapshot: &Snapshot| crate::name::moment(snapshot.id.0.as_bytes(), engine.zone()).unwrap_or(snapshot.time);
     let times: Vec<Timestamp> = snapshots.iter().map(moment).collect();
-    let mut kept = strategy.decide(&times, Timestamp::now());
-    if let Some(newest) = kept.last_mut() {
-        *newest = true;
-    }
+    let kept = kept_by(strategy, &times);
     let decide = |(snapshot, kept): (Snapshot, bool)| Decision {
         reasons: if kept {
             vec![format!("strategy {strategy}")]
@@ -156,7 +170,7 @@ fn with_origins(all: &[Snapshot]) -> Vec<Snapshot> {
 }
 
 /// Removes snapshots, oldest first; `latest` leads to the newest of those that are left.
-fn remove(engine: &RsyncEngine, gone: &[Snapshot], lock: &Lock, progress: &dyn Progress) -> Result<()> {
+fn remove(engine: &RsyncEngine, gone: &[String], lock: &Lock, progress: &dyn Progress) -> Result<()> {
     if gone.is_empty() {
         return Ok(());
     }
@@ -167,22 +181,22 @@ fn remove(engine: &RsyncEngine, gone: &[Snapshot], lock: &Lock, progress: &dyn P
     let store = engine.store();
     layout::check_marker(engine)?;
     settle_latest(engine, store, gone)?;
-    for snapshot in gone {
+    for name in gone {
         if progress.cancelled() {
             return Err(Error::Interrupted);
         }
         lock.confirm()?;
         layout::check_marker(engine)?;
-        removal::remove_snapshot(store, &snapshot.id.0, progress)?;
+        removal::remove_snapshot(store, name, progress)?;
         progress.event(Event::Advanced(1));
     }
     Ok(())
 }
 
 /// Before what `latest` leads to is removed, it leads elsewhere.
-fn settle_latest(engine: &RsyncEngine, store: &dyn FileStore, gone: &[Snapshot]) -> Result<()> {
+fn settle_latest(engine: &RsyncEngine, store: &dyn FileStore, gone: &[String]) -> Result<()> {
     let latest = layout::latest(store)?;
-    let goes = |name: &[u8]| gone.iter().any(|snapshot| snapshot.id.0.as_bytes() == name);
+    let goes = |name: &[u8]| gone.iter().any(|gone| gone.as_bytes() == name);
     if !latest.is_some_and(|latest| goes(&latest)) {
         return Ok(());
     }

@@ -12,14 +12,13 @@
 
 use std::ops::ControlFlow;
 
-use engine_api::{EntryKind, FileStore, Folder, StoreErrorKind, Timestamp};
+use engine_api::{EntryKind, FileStore, Folder, NewMetadata, StoreErrorKind, Timestamp};
 
 use jiff::tz::TimeZone;
 
 use crate::engine::{Marker, RsyncEngine};
 use crate::error::{Error, Result};
 use crate::manifest::place;
-use crate::read;
 use crate::snapshots;
 
 /// Says that the place is meant for backups.
@@ -33,7 +32,7 @@ pub const BUILDING: &[u8] = b"building";
 /// What the name of a snapshot that is being removed begins with, in the folder of the manifests.
 pub const REMOVING: &[u8] = b"removing-";
 /// Names the snapshot of the script that is being taken over, in the folder of the manifests.
-const TAKING_OVER: &[u8] = b"taking-over";
+pub const TAKING_OVER: &[u8] = b"taking-over";
 
 /// Refuses a place that is not meant for backups, or makes it one where the settings say so.
 pub fn check_marker(engine: &RsyncEngine) -> Result<()> {
@@ -54,23 +53,19 @@ pub fn check_marker(engine: &RsyncEngine) -> Result<()> {
 pub fn make_file(store: &dyn FileStore, folder: &Folder, name: &[u8], content: &[u8]) -> Result<()> {
     let file = store.create(folder, name)?;
     file.write_at(0, content)?;
-    file.sync()?;
-    file.close()?;
+    // Nothing is set that could fail.
+    let _ = file.complete(&NewMetadata::default(), true)?;
     Ok(store.sync_folder(folder)?)
 }
 
 /// Reads a small file; `None` when it is not there.
 pub fn read_file(store: &dyn FileStore, folder: &Folder, name: &[u8]) -> Result<Option<Vec<u8>>> {
     const MOST: usize = 4096;
-    let file = match store.open(folder, name) {
-        Ok(file) => file,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let mut content = vec![0; MOST];
-    let len = read::fill(file.as_ref(), 0, &mut content)?;
-    content.truncate(len);
-    Ok(Some(content))
+    match store.read_start(folder, name, MOST) {
+        Ok((_, content)) => Ok(Some(content)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Removes a file if it is there.
@@ -184,14 +179,25 @@ pub fn latest(store: &dyn FileStore) -> Result<Option<Vec<u8>>> {
 
 /// Makes `latest` lead to a snapshot, in one step, so that it always leads somewhere.
 pub fn point_latest(store: &dyn FileStore, name: &[u8]) -> Result<()> {
-    let (root, own) = (store.root(), own_folder(store)?);
-    remove_file(store, &own, LATEST)?;
-    store.symlink(&own, LATEST, name)?;
+    let own = own_folder(store)?;
+    make_latest(store, &own, name)?;
+    show_latest(store, &own)
+}
+
+/// Makes a link to a snapshot that is to become `latest`.
+pub fn make_latest(store: &dyn FileStore, own: &Folder, name: &[u8]) -> Result<()> {
+    remove_file(store, own, LATEST)?;
+    Ok(store.symlink(own, LATEST, name)?)
+}
+
+/// Gives that link its name.
+pub fn show_latest(store: &dyn FileStore, own: &Folder) -> Result<()> {
+    let root = store.root();
     if store.capabilities().atomic_replace {
-        store.rename((&own, LATEST), (&root, LATEST))?;
+        store.rename((own, LATEST), (&root, LATEST))?;
     } else {
         remove_file(store, &root, LATEST)?;
-        store.rename((&own, LATEST), (&root, LATEST))?;
+        store.rename((own, LATEST), (&root, LATEST))?;
     }
     Ok(store.sync_folder(&root)?)
 }
@@ -199,9 +205,8 @@ pub fn point_latest(store: &dyn FileStore, name: &[u8]) -> Result<()> {
 /// The name of a snapshot that begins at `time`: that moment, or the next that is free. When the clock was set back by
 /// no more than two hours, or shows an hour for the second time in autumn, it follows the newest, so that the order of the
 /// names stays that of the snapshots.
-pub fn free_name(engine: &RsyncEngine, store: &dyn FileStore, time: Timestamp) -> Result<String> {
+pub fn free_name(engine: &RsyncEngine, names: &[(Timestamp, String)], time: Timestamp) -> Result<String> {
     const SET_BACK: i64 = 2 * 3600;
-    let names = snapshots::dated(store, engine.zone())?;
     let wrong = || Error::Usage("the snapshot's time lies outside the years that a folder's name can hold".to_owned());
     let mut time = time;
     let mut name = crate::name::name(time, engine.zone()).ok_or_else(wrong)?;

@@ -26,6 +26,7 @@ mod repair;
 mod restore;
 mod room;
 mod snapshots;
+mod survey;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -1,13 +1,69 @@
 //! One function over many items on a few threads.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 
 /// A lock whose holder panicked guards nothing that is worth stopping for.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Room for so many bytes in the memory of all threads together.
+pub struct Permits {
+    most: usize,
+    used: Mutex<usize>,
+    freed: Condvar,
+}
+
+/// A part of it, given back when it is dropped.
+pub struct Permit<'a> {
+    of: &'a Permits,
+    bytes: usize,
+}
+
+impl Permits {
+    pub const fn new(most: usize) -> Self {
+        Self {
+            most,
+            used: Mutex::new(0),
+            freed: Condvar::new(),
+        }
+    }
+
+    /// Waits until there is room for `bytes`; more than there is at all is taken for all of it.
+    pub fn take(&self, bytes: usize) -> Permit<'_> {
+        let bytes = bytes.min(self.most);
+        let mut used = lock(&self.used);
+        while *used + bytes > self.most {
+            used = self.freed.wait(used).unwrap_or_else(PoisonError::into_inner);
+        }
+        *used += bytes;
+        Permit { of: self, bytes }
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        *lock(&self.of.used) -= self.bytes;
+        self.of.freed.notify_all();
+    }
+}
+
+/// Something to be done at the same time as others.
+pub type Part<'a> = &'a (dyn Fn() -> Result<()> + Sync);
+
+/// Does all of them at the same time; the first failure in their order counts.
+pub fn together(parts: &[Part<'_>]) -> Result<()> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = parts.iter().map(|part| scope.spawn(part)).collect();
+        let failed = |_| Err(Error::Interrupted);
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(failed))
+            .fold(Ok(()), Result::and)
+    })
 }
 
 /// Calls `work` with every item on up to `threads` threads; stops at the first failure.

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use engine_api::{Event, Phase, Progress, PruneReport, PruneRequest};
+use engine_api::{Event, Phase, Progress, PruneReport, PruneRequest, Timestamp};
 
 use crate::error::Result;
 use crate::lock::Lock;
@@ -35,14 +35,19 @@ pub fn run(engine: &RsyncEngine, request: &PruneRequest, progress: &dyn Progress
     Ok(report)
 }
 
+/// Whether a file in the folder of the manifests belongs to none of these snapshots.
+pub fn is_orphan(name: &[u8], dated: &[(Timestamp, String)]) -> bool {
+    let gone = place::snapshot_of(name).is_some_and(|of| !dated.iter().any(|(_, name)| name == of));
+    gone || place::is_unfinished(name)
+}
+
 /// The files of manifests that belong to no snapshot.
 pub fn orphans(engine: &RsyncEngine) -> Result<Vec<Vec<u8>>> {
     let store = engine.store();
     let names = snapshots::dated(store, engine.zone())?;
     let mut found = Vec::new();
     let listed = store.list(&place::folder(store), &mut |listed| {
-        let gone = place::snapshot_of(listed.name).is_some_and(|of| !names.iter().any(|(_, name)| name == of));
-        if gone || place::is_unfinished(listed.name) {
+        if is_orphan(listed.name, &names) {
             found.push(listed.name.to_vec());
         }
         ControlFlow::Continue(())

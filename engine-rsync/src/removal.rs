@@ -13,7 +13,7 @@ use engine_api::{EntryKind, FileStore, Folder, NewMetadata, Progress, StoreError
 use crate::error::{Error, Result};
 use crate::layout::{self, REMOVING};
 use crate::manifest::place;
-use crate::parallel::lock;
+use crate::parallel::{self, lock};
 
 /// So many names of one folder are one piece of work.
 const PIECE: usize = 512;
@@ -22,9 +22,9 @@ const PIECE: usize = 512;
 pub fn remove_snapshot(store: &dyn FileStore, name: &str, progress: &dyn Progress) -> Result<()> {
     let own = layout::own_folder(store)?;
     let aside = set_aside(store, &own, &store.root(), name.as_bytes())?;
-    place::remove(store, name)?;
-    remove_tree(store, &own, &aside, progress)?;
-    Ok(())
+    parallel::together(&[&|| Ok(place::remove(store, name)?), &|| {
+        empty_tree(store, &own, &aside, progress).map(drop)
+    }])
 }
 
 /// Takes a folder of the destination out of sight, to be removed by and by; returns its new name in `own`.
@@ -34,8 +34,7 @@ pub fn set_aside(store: &dyn FileStore, own: &Folder, root: &Folder, name: &[u8]
         remove_tree(store, own, &aside, &engine_api::Silent)?;
     }
     store.rename((root, name), (own, &aside))?;
-    store.sync_folder(root)?;
-    store.sync_folder(own)?;
+    parallel::together(&[&|| Ok(store.sync_folder(root)?), &|| Ok(store.sync_folder(own)?)])?;
     Ok(aside)
 }
 
@@ -65,6 +64,11 @@ pub fn remove_tree(store: &dyn FileStore, folder: &Folder, name: &[u8], progress
             };
         }
     }
+    empty_tree(store, folder, name, progress)
+}
+
+/// The same for what is known to be a folder.
+fn empty_tree(store: &dyn FileStore, folder: &Folder, name: &[u8], progress: &dyn Progress) -> Result<u64> {
     // Here the names of one folder are taken out one after the other however many try: there each thread does better in a
     // folder of its own. Far away many at once hide the way there.
     let is_here = store.capabilities().local_path.is_some();
@@ -181,9 +185,7 @@ impl Removal<'_> {
         match task {
             Task::Empty(level) => self.empty(&level),
             Task::Remove(level, names) => {
-                for name in &names {
-                    self.remove(&level, name)?;
-                }
+                self.remove(&level, &names)?;
                 self.done(level)
             }
         }
@@ -228,9 +230,7 @@ impl Removal<'_> {
             if self.progress.cancelled() {
                 return Err(Error::Interrupted);
             }
-            for name in names {
-                self.remove(level, name)?;
-            }
+            self.remove(level, names)?;
         }
         self.done(Arc::clone(level))
     }
@@ -240,16 +240,19 @@ impl Removal<'_> {
         self.changed.notify_one();
     }
 
-    fn remove(&self, level: &Level, name: &[u8]) -> Result<()> {
-        let removed = self.store.remove(&level.folder, name);
-        if let Err(error) = removed {
-            if error.is_not_found() {
-                return Ok(());
+    fn remove(&self, level: &Level, names: &[Box<[u8]>]) -> Result<()> {
+        let names: Vec<&[u8]> = names.iter().map(AsRef::as_ref).collect();
+        let results = self.store.remove_all(&level.folder, &names);
+        for (name, removed) in names.into_iter().zip(results) {
+            if let Err(error) = removed {
+                if error.is_not_found() {
+                    continue;
+                }
+                self.open_up(level, error)?;
+                self.store.remove(&level.folder, name)?;
             }
-            self.open_up(level, error)?;
-            self.store.remove(&level.folder, name)?;
+            self.removed.fetch_add(1, Ordering::Relaxed);
         }
-        self.removed.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 

@@ -50,14 +50,18 @@ pub fn names(store: &dyn FileStore, zone: &TimeZone) -> Result<Vec<(Timestamp, S
 pub fn dated(store: &dyn FileStore, zone: &TimeZone) -> Result<Vec<(Timestamp, String)>> {
     let mut names = Vec::new();
     store.list(&store.root(), &mut |listed| {
-        let is_folder = listed.kind.is_none_or(|kind| kind == EntryKind::Dir);
-        if let (true, Some(time), Ok(name)) = (is_folder, moment(listed.name, zone), std::str::from_utf8(listed.name)) {
-            names.push((time, name.to_owned()));
-        }
+        names.extend(dated_name(listed.name, listed.kind, zone));
         ControlFlow::Continue(())
     })?;
     names.sort_unstable_by(|one, other| one.1.cmp(&other.1));
     Ok(names)
+}
+
+/// A name that is a snapshot's, with its moment.
+pub fn dated_name(name: &[u8], kind: Option<EntryKind>, zone: &TimeZone) -> Option<(Timestamp, String)> {
+    let is_folder = kind.is_none_or(|kind| kind == EntryKind::Dir);
+    let time = moment(name, zone).filter(|_| is_folder)?;
+    Some((time, std::str::from_utf8(name).ok()?.to_owned()))
 }
 
 /// The snapshots that the filter lets through, oldest first; what is wrong with one is told to `progress`.
@@ -86,7 +90,22 @@ fn matches(filter: &SnapshotFilter, stored: &Stored) -> bool {
 }
 
 fn load(store: &dyn FileStore, time: Timestamp, name: &str, progress: &dyn Progress) -> Result<Stored> {
-    let manifest = match place::open(store, name) {
+    loaded(store, time, name, place::open(store, name), progress)
+}
+
+/// The snapshot of that name, whose records are to be read; those of a small one are read at once.
+pub fn load_to_read(store: &dyn FileStore, time: Timestamp, name: &str) -> Result<Stored> {
+    loaded(store, time, name, place::open_to_read(store, name), &Silent)
+}
+
+fn loaded(
+    store: &dyn FileStore,
+    time: Timestamp,
+    name: &str,
+    manifest: std::result::Result<Option<Manifest>, ManifestError>,
+    progress: &dyn Progress,
+) -> Result<Stored> {
+    let manifest = match manifest {
         Ok(manifest) => manifest,
         Err(ManifestError::Store(error)) if is_out_of_reach(&error) => return Err(error.into()),
         Err(error) => {

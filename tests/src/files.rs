@@ -170,6 +170,15 @@ impl FileStore for GatedFiles {
         self.gate.write(name, || self.inner.make_folder(folder, name))
     }
 
+    /// One by one: each may be the call that fails.
+    fn make_folders(&self, folders: &[&Folder]) -> Vec<Result<(), StoreError>> {
+        let make = |folder: &&Folder| match folder.above() {
+            Some(above) => self.make_folder(above, folder.name()),
+            None => Ok(()),
+        };
+        folders.iter().map(make).collect()
+    }
+
     fn create(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
         let file = self.gate.write(name, || self.inner.create(folder, name))?;
         Ok(self.file(file, name))
@@ -180,12 +189,31 @@ impl FileStore for GatedFiles {
         Ok(self.file(file, name))
     }
 
+    fn read_start(&self, folder: &Folder, name: &[u8], most: usize) -> Result<(FileStat, Vec<u8>), StoreError> {
+        self.gate.read(name, || self.inner.read_start(folder, name, most))
+    }
+
     fn symlink(&self, folder: &Folder, name: &[u8], points_to: &[u8]) -> Result<(), StoreError> {
         self.gate.write(name, || self.inner.symlink(folder, name, points_to))
     }
 
     fn hard_link(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
         self.gate.write(to.1, || self.inner.hard_link(from, to))
+    }
+
+    /// One by one: each may be the call that fails.
+    fn hard_links_if(
+        &self,
+        from: &Folder,
+        to: &Folder,
+        names: &[&[u8]],
+        fits: &dyn Fn(usize, &FileStat) -> bool,
+    ) -> Vec<Result<bool, StoreError>> {
+        let link = |(place, name): (usize, &&[u8])| match self.stat(from, name)? {
+            Some(stat) if fits(place, &stat) => self.hard_link((from, name), (to, name)).map(|()| true),
+            _ => Ok(false),
+        };
+        names.iter().enumerate().map(link).collect()
     }
 
     fn make_node(&self, folder: &Folder, name: &[u8], kind: EntryKind, rdev: u64) -> Result<(), StoreError> {
@@ -198,6 +226,10 @@ impl FileStore for GatedFiles {
 
     fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
         self.gate.write(name, || self.inner.remove(folder, name))
+    }
+
+    fn remove_all(&self, folder: &Folder, names: &[&[u8]]) -> Vec<Result<(), StoreError>> {
+        names.iter().map(|name| self.remove(folder, name)).collect()
     }
 
     fn remove_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
@@ -272,6 +304,16 @@ impl StoredFile for GatedFile {
     fn close(self: Box<Self>) -> Result<(), StoreError> {
         let Self { inner, name, gate } = *self;
         gate.write(&name, || inner.close())
+    }
+
+    /// One by one: each may be the call that fails.
+    fn complete(self: Box<Self>, metadata: &NewMetadata<'_>, sync: bool) -> Result<Vec<StoreError>, StoreError> {
+        let failed = self.set_metadata(metadata);
+        if sync {
+            self.sync()?;
+        }
+        self.close()?;
+        Ok(failed)
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -22,5 +22,6 @@ pub mod server;
 pub mod skip;
 pub mod sshd;
 pub mod tree;
+pub mod turns;
 pub mod watch;
 pub mod world;

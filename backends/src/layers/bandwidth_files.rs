@@ -70,6 +70,10 @@ impl FileStore for BandwidthFiles {
         self.inner.make_folder(folder, name)
     }
 
+    fn make_folders(&self, folders: &[&Folder]) -> Vec<Result<(), StoreError>> {
+        self.inner.make_folders(folders)
+    }
+
     fn create(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
         self.inner.create(folder, name).map(|file| self.paced(file))
     }
@@ -78,12 +82,28 @@ impl FileStore for BandwidthFiles {
         self.inner.open(folder, name).map(|file| self.paced(file))
     }
 
+    fn read_start(&self, folder: &Folder, name: &[u8], most: usize) -> Result<(FileStat, Vec<u8>), StoreError> {
+        let (stat, content) = self.inner.read_start(folder, name, most)?;
+        self.down.take(content.len() as u64);
+        Ok((stat, content))
+    }
+
     fn symlink(&self, folder: &Folder, name: &[u8], points_to: &[u8]) -> Result<(), StoreError> {
         self.inner.symlink(folder, name, points_to)
     }
 
     fn hard_link(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
         self.inner.hard_link(from, to)
+    }
+
+    fn hard_links_if(
+        &self,
+        from: &Folder,
+        to: &Folder,
+        names: &[&[u8]],
+        fits: &dyn Fn(usize, &FileStat) -> bool,
+    ) -> Vec<Result<bool, StoreError>> {
+        self.inner.hard_links_if(from, to, names, fits)
     }
 
     fn make_node(&self, folder: &Folder, name: &[u8], kind: EntryKind, rdev: u64) -> Result<(), StoreError> {
@@ -96,6 +116,10 @@ impl FileStore for BandwidthFiles {
 
     fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
         self.inner.remove(folder, name)
+    }
+
+    fn remove_all(&self, folder: &Folder, names: &[&[u8]]) -> Vec<Result<(), StoreError>> {
+        self.inner.remove_all(folder, names)
     }
 
     fn remove_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
@@ -172,6 +196,10 @@ impl StoredFile for Paced {
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
         self.file.close()
+    }
+
+    fn complete(self: Box<Self>, metadata: &NewMetadata<'_>, sync: bool) -> Result<Vec<StoreError>, StoreError> {
+        self.file.complete(metadata, sync)
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -47,6 +47,38 @@ impl RetryFiles {
         })
     }
 
+    /// Makes a folder that an earlier try may have made.
+    fn make_lost(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
+        match self.make_folder(folder, name) {
+            Err(error)
+                if error.kind == StoreErrorKind::AlreadyExists
+                    && self.kind_of(folder, name)? == Some(EntryKind::Dir) =>
+            {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Links what an earlier try may have linked.
+    fn link_lost(
+        &self,
+        from: &Folder,
+        to: &Folder,
+        name: &[u8],
+        fits: &dyn Fn(&FileStat) -> bool,
+    ) -> Result<bool, StoreError> {
+        if !self.stat(from, name)?.is_some_and(|stat| fits(&stat)) {
+            return Ok(false);
+        }
+        match self.hard_link((from, name), (to, name)) {
+            Err(error) if error.kind == StoreErrorKind::AlreadyExists && self.are_one((from, name), (to, name))? => {
+                Ok(true)
+            }
+            other => other.map(|()| true),
+        }
+    }
+
     fn kind_of(&self, folder: &Folder, name: &[u8]) -> Result<Option<EntryKind>, StoreError> {
         Ok(self.inner.stat(folder, name)?.map(|stat| stat.kind))
     }
@@ -120,6 +152,19 @@ impl FileStore for RetryFiles {
         )
     }
 
+    /// Those that may pass are tried again one by one: an earlier try may have made them.
+    fn make_folders(&self, folders: &[&Folder]) -> Vec<Result<(), StoreError>> {
+        let mut results = self.inner.make_folders(folders);
+        let mut lost = false;
+        for (folder, result) in folders.iter().zip(&mut results) {
+            lost |= result.as_ref().is_err_and(|error| !error.is_permanent());
+            if let (Some(above), true, true) = (folder.above(), lost, result.is_err()) {
+                *result = self.make_lost(above, folder.name());
+            }
+        }
+        results
+    }
+
     /// A file that an earlier try may have made is not taken for ours, for it may be somebody's lock: the caller gets the
     /// error of the connection, and begins again.
     fn create(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
@@ -145,6 +190,10 @@ impl FileStore for RetryFiles {
         }))
     }
 
+    fn read_start(&self, folder: &Folder, name: &[u8], most: usize) -> Result<(FileStat, Vec<u8>), StoreError> {
+        self.tries.run(|_| self.inner.read_start(folder, name, most))
+    }
+
     fn symlink(&self, folder: &Folder, name: &[u8], points_to: &[u8]) -> Result<(), StoreError> {
         self.make(
             || self.inner.symlink(folder, name, points_to),
@@ -157,6 +206,23 @@ impl FileStore for RetryFiles {
 
     fn hard_link(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
         self.make(|| self.inner.hard_link(from, to), || self.are_one(from, to))
+    }
+
+    /// Those that may pass are tried again one by one: an earlier try may have made them.
+    fn hard_links_if(
+        &self,
+        from: &Folder,
+        to: &Folder,
+        names: &[&[u8]],
+        fits: &dyn Fn(usize, &FileStat) -> bool,
+    ) -> Vec<Result<bool, StoreError>> {
+        let mut results = self.inner.hard_links_if(from, to, names, fits);
+        for (place, (name, result)) in names.iter().zip(&mut results).enumerate() {
+            if result.as_ref().is_err_and(|error| !error.is_permanent()) {
+                *result = self.link_lost(from, to, name, &|stat| fits(place, stat));
+            }
+        }
+        results
     }
 
     fn make_node(&self, folder: &Folder, name: &[u8], kind: EntryKind, rdev: u64) -> Result<(), StoreError> {
@@ -176,6 +242,17 @@ impl FileStore for RetryFiles {
 
     fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
         self.tries.run(|again| gone(again, self.inner.remove(folder, name)))
+    }
+
+    fn remove_all(&self, folder: &Folder, names: &[&[u8]]) -> Vec<Result<(), StoreError>> {
+        let mut results = self.inner.remove_all(folder, names);
+        for (name, result) in names.iter().zip(&mut results) {
+            if result.as_ref().is_err_and(|error| !error.is_permanent()) {
+                // The try that was lost may have removed it.
+                *result = gone(true, self.remove(folder, name));
+            }
+        }
+        results
     }
 
     fn remove_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
@@ -286,6 +363,15 @@ impl StoredFile for Reader {
             Some(_) => Ok(()),
             None => first.close(),
         }
+    }
+
+    fn complete(self: Box<Self>, metadata: &NewMetadata<'_>, sync: bool) -> Result<Vec<StoreError>, StoreError> {
+        let failed = self.set_metadata(metadata);
+        if sync {
+            self.sync()?;
+        }
+        self.close()?;
+        Ok(failed)
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -50,6 +50,7 @@ struct Goodbye(Arc<root::Root>);
 
 impl Drop for Goodbye {
     fn drop(&mut self) {
+        self.0.close_kept();
         self.0.client.close();
     }
 }

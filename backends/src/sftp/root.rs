@@ -1,19 +1,23 @@
 //! The destination's folder on the server.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use engine_api::{StoreError, StoreErrorKind};
 
 use super::client::Client;
 use super::errors::{Context, Problem};
+use super::files::Made;
 use super::link::Link;
-use super::requests::{Answer, Filesystem, Opening, Requests};
+use super::requests::{Answer, Filesystem, Handle, Opening, Requests};
 use super::settings::Settings;
 use super::wire::{Attributes, FileKind, Status, flag};
 
 /// The mode of folders that are made for the destination itself.
 const PRIVATE: u32 = 0o700;
+
+/// So many folders are kept open to be synced.
+const KEPT: usize = 4;
 
 /// Below this a filesystem is full: what did not fit may have been larger than what is left.
 const FULL: u64 = 64 << 10;
@@ -25,9 +29,15 @@ pub(super) struct Root {
     location: String,
     /// Which filesystem it was when it was opened, where the server tells.
     filesystem: Option<u64>,
-    folder_sync: bool,
+    /// Whether folders can be synced, when somebody wanted to know.
+    folder_sync: OnceLock<bool>,
+    /// The answer to that question, until then.
+    syncing: Mutex<Option<Syncing>>,
+    /// Folders at the top, open to be synced.
+    kept: Mutex<Vec<(Vec<u8>, Arc<Handle>)>>,
     /// How often the content of a file was changed.
     pub(super) changes: AtomicU64,
+    pub(super) made: Made,
 }
 
 impl Root {
@@ -44,27 +54,29 @@ impl Root {
             } else {
                 &directory
             };
-            if !is_folder(&link, directory, create)? {
+            // All that there is to ask is asked at once; a folder that has to be made first is the exception.
+            let there = link.stat(directory)?;
+            let mut asked = First::ask(&link, directory)?;
+            if !is_folder(there, create)? {
                 make(&link, directory)?;
+                asked = First::ask(&link, directory)?;
             }
-            // All that there is to ask is asked at once.
-            let path = link.real_path(directory)?;
-            let (statvfs, fsync) = (link.extensions().statvfs, link.extensions().fsync);
-            let filesystem = statvfs.then(|| link.filesystem(directory)).transpose()?;
-            let reading = || link.open_file(directory, flag::READ, &Attributes::default());
-            let folder = fsync.then(reading).transpose()?;
-            let path = path.name()?;
-            let filesystem = filesystem.map(known).transpose()?.flatten().map(|found| found.id);
-            Ok((client, path, filesystem, folder_syncs(folder)?))
+            let path = asked.path.name()?;
+            let filesystem = asked.filesystem.map(known).transpose()?.flatten();
+            let syncing = asked.folder.map(begin_sync).transpose()?;
+            Ok((client, path, filesystem.map(|found| found.id), syncing))
         };
-        let (client, path, filesystem, folder_sync) = open().map_err(|problem| context.error(problem))?;
+        let (client, path, filesystem, syncing) = open().map_err(|problem| context.error(problem))?;
         Ok(Self {
             client,
             path,
             location,
             filesystem,
-            folder_sync,
+            folder_sync: OnceLock::new(),
+            syncing: Mutex::new(syncing),
+            kept: Mutex::default(),
             changes: AtomicU64::new(0),
+            made: Made::default(),
         })
     }
 
@@ -79,10 +91,62 @@ impl Root {
 
     /// The folder at `path` as a file, for [`sync_folder`]; none where folders cannot be synced.
     pub(super) fn open_folder(&self, link: &Arc<Link>, path: &[u8]) -> Result<Option<Opening>, Problem> {
-        if !self.folder_sync {
+        if !self.syncs_folders(link)? {
             return Ok(None);
         }
         link.open_file(path, flag::READ, &Attributes::default()).map(Some)
+    }
+
+    /// Whether the server opens folders as it opens files, which is the only way to sync one.
+    fn syncs_folders(&self, link: &Arc<Link>) -> Result<bool, Problem> {
+        if let Some(known) = self.folder_sync.get() {
+            return Ok(*known);
+        }
+        let asked = self.syncing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let answer = match asked.map(|asked| asked.and_then(Answer::done)) {
+            Some(answer) if !answer.as_ref().is_err_and(Problem::is_connections) => answer,
+            // Nobody has asked yet, or the answer was lost.
+            _ if link.extensions().fsync => {
+                let opening = link.open_file(&self.path, flag::READ, &Attributes::default())?;
+                begin_sync(opening)?.and_then(Answer::done)
+            }
+            _ => return Ok(*self.folder_sync.get_or_init(|| false)),
+        };
+        match answer {
+            Err(problem) if problem.is_connections() => Err(problem),
+            other => Ok(*self.folder_sync.get_or_init(|| other.is_ok())),
+        }
+    }
+
+    /// Makes the names in a folder at the top durable, which stays open for the next time.
+    pub(super) fn sync_kept(&self, link: &Arc<Link>, path: &[u8]) -> Result<(), Problem> {
+        let known = {
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.retain(|(_, handle)| Arc::ptr_eq(handle.link(), link));
+            kept.iter()
+                .find(|(of, _)| of == path)
+                .map(|(_, handle)| Arc::clone(handle))
+        };
+        let handle = match known {
+            Some(handle) => handle,
+            None => {
+                let Some(opening) = self.open_folder(link, path)? else {
+                    return Ok(());
+                };
+                let handle = Arc::new(opening.handle()?);
+                let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+                if kept.len() < KEPT {
+                    kept.push((path.to_vec(), Arc::clone(&handle)));
+                }
+                handle
+            }
+        };
+        allow(handle.sync()?.done(), &[])
+    }
+
+    /// Closes what is kept open.
+    pub(super) fn close_kept(&self) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Asks whether the folder's filesystem is still there. The answer is for [`check`](Self::check).
@@ -166,9 +230,28 @@ pub(super) fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
     [path, slash, name].concat()
 }
 
-/// Whether the folder `directory` is there; when it is not and need not be.
-fn is_folder(link: &Arc<Link>, directory: &[u8], create: bool) -> Result<bool, Problem> {
-    match link.stat(directory)?.attributes() {
+/// What is asked about the folder when it is opened.
+struct First {
+    path: Answer,
+    filesystem: Option<Answer>,
+    folder: Option<Opening>,
+}
+
+impl First {
+    fn ask(link: &Arc<Link>, directory: &[u8]) -> Result<Self, Problem> {
+        let (statvfs, fsync) = (link.extensions().statvfs, link.extensions().fsync);
+        let reading = || link.open_file(directory, flag::READ, &Attributes::default());
+        Ok(Self {
+            path: link.real_path(directory)?,
+            filesystem: statvfs.then(|| link.filesystem(directory)).transpose()?,
+            folder: fsync.then(reading).transpose()?,
+        })
+    }
+}
+
+/// Whether the folder is there, as the answer says; when it is not and need not be.
+fn is_folder(there: Answer, create: bool) -> Result<bool, Problem> {
+    match there.attributes() {
         Ok(found) if matches!(found.kind(), FileKind::Folder | FileKind::Unknown) => Ok(true),
         Ok(_) => Err(Problem::known(StoreErrorKind::NotFound, "it is no folder")),
         Err(problem) if problem.is(StoreErrorKind::NotFound) && create => Ok(false),
@@ -202,13 +285,14 @@ pub(super) fn make_one(link: &Arc<Link>, path: &[u8], mode: u32) -> Result<(), P
     }
 }
 
-/// Whether the server opens folders as it opens files, which is the only way to sync one.
-fn folder_syncs(opening: Option<Opening>) -> Result<bool, Problem> {
-    let Some(opening) = opening else { return Ok(false) };
-    match opening.handle().and_then(|folder| folder.sync()).and_then(Answer::done) {
-        Ok(()) => Ok(true),
+/// Whether a folder can be synced: the answer to that, or why it could not be asked.
+type Syncing = Result<Answer, Problem>;
+
+/// Begins to sync a folder that is being opened; the outer error is the connection's.
+fn begin_sync(opening: Opening) -> Result<Syncing, Problem> {
+    match opening.handle().and_then(|folder| folder.sync()) {
         Err(problem) if problem.is_connections() => Err(problem),
-        Err(_) => Ok(false),
+        other => Ok(other),
     }
 }
 

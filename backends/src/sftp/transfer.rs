@@ -107,6 +107,26 @@ impl Batch {
     }
 }
 
+/// The first `most` bytes of a file that had `size` a moment ago, asked for at once with what would show that it has grown.
+pub(super) fn read_start(file: &Handle, size: u64, most: usize) -> Result<Vec<u8>, Problem> {
+    let known = usize::try_from(size).unwrap_or(most).min(most);
+    let asked = Batch::ask(file, 0, known)?;
+    let more = (known < most).then(|| Batch::ask(file, known as u64, 1)).transpose()?;
+    let mut content = vec![0; known];
+    let read = asked.fill(file, &mut content)?;
+    content.truncate(read);
+    if let Some(more) = more
+        && more.fill(file, &mut [0])? > 0
+        && read == known
+    {
+        content.resize(most, 0);
+        let rest = content.get_mut(known..).unwrap_or_default();
+        let grown = self::read(file, known as u64, rest)?;
+        content.truncate(known + grown);
+    }
+    Ok(content)
+}
+
 /// Writes to one file that are under way.
 #[derive(Default)]
 pub(super) struct Writes {

@@ -12,6 +12,9 @@ use super::{Context, file, other};
 use crate::error::Result;
 use crate::manifest::Record;
 
+/// A buffer of this size is kept by its thread, wherever the place is.
+const KEPT: usize = 32 << 10;
+
 /// Some entries of one folder.
 pub struct Batch {
     pub level: Arc<Level>,
@@ -42,6 +45,17 @@ pub enum Saved {
 pub struct Tools {
     pub piece: Vec<u8>,
     pub other: Vec<u8>,
+}
+
+impl Tools {
+    /// Gives large buffers back: of many threads few need them at a time.
+    fn give_back(&mut self) {
+        for buffer in [&mut self.piece, &mut self.other] {
+            if buffer.capacity() > KEPT {
+                *buffer = Vec::new();
+            }
+        }
+    }
 }
 
 impl Item {
@@ -79,7 +93,8 @@ pub fn relative(found: &Found) -> &[u8] {
 /// Saves all entries of a batch.
 pub fn run(batch: Batch, context: &Context<'_>, tools: &mut Tools) -> Result<()> {
     let mut filled = Vec::with_capacity(batch.items.len());
-    for item in batch.items {
+    let items = link_together(&batch.level, batch.items, context, &mut filled)?;
+    for item in items {
         context.check()?;
         let (place, path, kind) = (item.place, item.found.clone(), item.found.stat().kind);
         if let Some(saved) = save_linked(&batch.level, item, context, tools)? {
@@ -91,7 +106,32 @@ pub fn run(batch: Batch, context: &Context<'_>, tools: &mut Tools) -> Result<()>
     if done > 0 {
         batch.level.done(done, context)?;
     }
+    if context.is_far {
+        tools.give_back();
+    }
     Ok(())
+}
+
+/// Links at once what there is only to link, where that pays; returns the rest.
+fn link_together(
+    level: &Arc<Level>,
+    items: Vec<Item>,
+    context: &Context<'_>,
+    filled: &mut Vec<(u64, Option<Box<Record>>)>,
+) -> Result<Vec<Item>> {
+    if !context.is_far || items.len() < 2 {
+        return Ok(items);
+    }
+    context.check()?;
+    let (linked, mut rest): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| file::is_only_linked(item, context));
+    let outcomes = file::link_together(level, &linked, context)?;
+    for (item, saved) in linked.into_iter().zip(outcomes) {
+        match saved {
+            Some(saved) => filled.push((item.place, tell(context, &item.found, EntryKind::File, saved))),
+            None => rest.push(item),
+        }
+    }
+    Ok(rest)
 }
 
 /// Counts what became of an entry; the rest is for the manifest.

@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use engine_api::{Event, FileStat, Metadata, NewMetadata, StoreError, StoredFile, Timestamp};
+use engine_api::{Event, Metadata, StoreError, StoredFile, Timestamp};
 
 use super::batch::{Item, Tools};
 use super::level::Level;
@@ -20,6 +20,9 @@ use crate::manifest::{Digest, Record};
 
 /// Up to this size a file is read at once.
 const SMALL: usize = 256 << 10;
+
+/// What is in memory of a large file.
+const LARGE_FILE: usize = 4 << 20;
 
 /// A file that is in the snapshot.
 pub struct Copied {
@@ -84,6 +87,9 @@ pub fn copy(
     context: &Context<'_>,
     tools: &mut Tools,
 ) -> Result<Copied, Failed> {
+    // Buffers of a large file are several, and do not grow with it.
+    let bytes = usize::try_from(metadata.size).unwrap_or(LARGE_FILE).min(LARGE_FILE);
+    let _permit = context.permits.take(bytes);
     let job = Job {
         level,
         item,
@@ -163,13 +169,12 @@ impl Job<'_, '_> {
 
     /// Gives a written file its metadata and closes it; one that could not be written is removed.
     fn finish(&self, out: Box<dyn StoredFile>, written: Result<(), Failed>) -> Result<Settled, Failed> {
+        let xattrs = self.context.keeps.xattrs(&self.metadata.xattrs);
+        let new = self.context.keeps.new_metadata(self.metadata, &xattrs);
+        let sync = !self.context.store.capabilities().sync_all;
         let closed = written.and_then(|()| {
-            let settled = self.describe(|new| out.set_metadata(new), || out.stat().ok());
-            if !self.context.store.capabilities().sync_all {
-                out.sync()?;
-            }
-            out.close()?;
-            Ok(settled)
+            let failed = out.complete(&new, sync)?;
+            Ok(self.settled(&failed))
         });
         if closed.is_err()
             && let Ok(folder) = self.level.ready(self.context)
@@ -180,26 +185,22 @@ impl Job<'_, '_> {
         closed
     }
 
-    /// Gives what is written its metadata. A time that could not be set would look like a later change of the content,
+    /// What is told of metadata that could not be set. A time of that kind would look like a later change of the content,
     /// so that the one that is there instead is what the manifest has to tell.
-    fn describe(
-        &self,
-        set: impl FnOnce(&NewMetadata<'_>) -> Vec<StoreError>,
-        stat: impl FnOnce() -> Option<FileStat>,
-    ) -> Settled {
-        let keeps = &self.context.keeps;
-        let xattrs = keeps.xattrs(&self.metadata.xattrs);
-        let failed = set(&keeps.new_metadata(self.metadata, &xattrs));
+    fn settled(&self, failed: &[StoreError]) -> Settled {
         if failed.is_empty() {
             return Settled { mtime: None };
         }
-        for error in &failed {
+        for error in failed {
             let problem = stored::problem(self.item.found.path(), error);
             self.context.counters.problem(problem);
         }
-        let there = stat().map(|stat| stat.mtime);
+        let (store, name) = (self.context.store, self.item.name());
+        let folder = self.level.ready(self.context).ok();
+        let stat = folder.and_then(|folder| store.stat(folder, name).ok().flatten());
+        let there = stat.map(|stat| stat.mtime);
         Settled {
-            mtime: there.filter(|there| !keeps.same_time(*there, self.metadata.mtime)),
+            mtime: there.filter(|there| !self.context.keeps.same_time(*there, self.metadata.mtime)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use engine_api::{Change, EntryKind, Event, Metadata, Problem};
+use engine_api::{Change, EntryKind, Event, FileStat, Metadata, Problem, StoreError};
 use fstree::Stat;
 
 use super::batch::{Item, Saved, Tools};
@@ -54,21 +54,56 @@ pub fn save(level: &Arc<Level>, item: &Item, context: &Context<'_>, tools: &mut 
 
 /// Links the file if nothing of it was touched since the snapshot before.
 fn save_untouched(level: &Arc<Level>, item: &Item, context: &Context<'_>) -> Result<Option<Saved>> {
-    let (Some(base), Some(before)) = (context.base, &item.before) else {
+    let Some(before) = untouched(item, context) else {
         return Ok(None);
     };
-    let stat = item.found.stat();
-    let known = before.digest.is_some() && !context.force_read && base.is_untouched(before, stat);
-    if !known || is_relinked(before, stat, context) {
-        return Ok(None);
-    }
     if !context.dry_run && !link_before(level, item, context)? {
         return Ok(None);
     }
+    Ok(Some(linked(item, before, context)))
+}
+
+/// What the snapshot before has, if nothing of the file was touched since.
+fn untouched<'a>(item: &'a Item, context: &Context<'_>) -> Option<&'a Record> {
+    let (Some(base), Some(before)) = (context.base, &item.before) else {
+        return None;
+    };
+    let stat = item.found.stat();
+    let known = before.digest.is_some() && !context.force_read && base.is_untouched(before, stat);
+    (known && !is_relinked(before, stat, context)).then_some(before)
+}
+
+fn linked(item: &Item, before: &Record, context: &Context<'_>) -> Saved {
+    let stat = item.found.stat();
     context.progress.event(Event::Bytes(stat.size));
     let mut record = before.clone();
     renew(&mut record.metadata, stat, context);
-    Ok(Some(Saved::As(Box::new(record), Change::Unchanged)))
+    Saved::As(Box::new(record), Change::Unchanged)
+}
+
+/// Whether a link is all that there is to do for the entry, and nothing else depends on it.
+pub fn is_only_linked(item: &Item, context: &Context<'_>) -> bool {
+    let stat = item.found.stat();
+    let plain = stat.kind == EntryKind::File && stat.links < 2 && !context.resumes && !context.dry_run;
+    plain && untouched(item, context).is_some()
+}
+
+/// Links entries of one folder at once; `None` for each that has to be saved in another way.
+pub fn link_together(level: &Arc<Level>, items: &[Item], context: &Context<'_>) -> Result<Vec<Option<Saved>>> {
+    let Some(folder) = &level.base else {
+        return Ok(items.iter().map(|_| None).collect());
+    };
+    let to = level.ready(context)?;
+    let names: Vec<&[u8]> = items.iter().map(Item::name).collect();
+    let before = |place: usize| items.get(place).and_then(|item| item.before.as_ref());
+    let fits = |place: usize, stat: &FileStat| before(place).is_some_and(|before| is_as_saved(stat, before, context));
+    let results = context.store.hard_links_if(folder, to, &names, &fits);
+    let outcome = |(item, result): (&Item, std::result::Result<bool, StoreError>)| match (result, &item.before) {
+        (Ok(true), Some(before)) => Ok(Some(linked(item, before, context))),
+        (Err(error), _) if !stored::is_of_one_entry(&error) => Err(error.into()),
+        _ => Ok(None),
+    };
+    items.iter().zip(results).map(outcome).collect()
 }
 
 /// What `lstat` tells beside what proved the file untouched.
@@ -194,18 +229,20 @@ pub fn link_before(level: &Arc<Level>, item: &Item, context: &Context<'_>) -> Re
         return Ok(false);
     };
     let name = item.name();
+    if !context.resumes {
+        let to = level.ready(context)?;
+        let fits = |_, stat: &FileStat| is_as_saved(stat, before, context);
+        let mut linked = context.store.hard_links_if(folder, to, &[name], &fits);
+        return match linked.pop().unwrap_or(Ok(false)) {
+            Err(error) if !stored::is_of_one_entry(&error) => Err(error.into()),
+            other => Ok(other.unwrap_or(false)),
+        };
+    }
     let stat = match context.store.stat(folder, name) {
-        Ok(Some(stat)) => stat,
+        Ok(Some(stat)) if is_as_saved(&stat, before, context) => stat,
         Err(error) if !stored::is_of_one_entry(&error) => return Err(error.into()),
         _ => return Ok(false),
     };
-    let saved = &before.metadata;
-    let as_saved = stat.kind == saved.kind
-        && stat.size == saved.size
-        && (saved.kind != EntryKind::File || context.keeps.same_time(stat.mtime, saved.mtime));
-    if !as_saved {
-        return Ok(false);
-    }
     let to = level.ready(context)?;
     if level.take_existing(context, name).is_some() {
         let there = context.store.stat(to, name)?;
@@ -219,6 +256,14 @@ pub fn link_before(level: &Arc<Level>, item: &Item, context: &Context<'_>) -> Re
         Err(error) if stored::is_of_one_entry(&error) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether what is stored is what was, as far as a look tells.
+fn is_as_saved(stat: &FileStat, before: &Record, context: &Context<'_>) -> bool {
+    let saved = &before.metadata;
+    stat.kind == saved.kind
+        && stat.size == saved.size
+        && (saved.kind != EntryKind::File || context.keeps.same_time(stat.mtime, saved.mtime))
 }
 
 /// Removes what an earlier run left under the name.

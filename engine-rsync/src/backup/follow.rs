@@ -11,6 +11,7 @@ use fstree::{Found, Step, Walk};
 use super::Context;
 use super::batch::{Batch, Item, relative};
 use super::before::Before;
+use super::file;
 use super::level::Level;
 use super::pool::Pool;
 use crate::error::Result;
@@ -24,6 +25,18 @@ const LARGE: u64 = 1 << 20;
 struct Frame {
     level: Arc<Level>,
     items: Vec<Item>,
+    /// Whether its folder is being made.
+    is_prepared: bool,
+}
+
+impl Frame {
+    const fn new(level: Arc<Level>) -> Self {
+        Self {
+            level,
+            items: Vec::new(),
+            is_prepared: false,
+        }
+    }
 }
 
 struct Follower<'a, 'c, 'p> {
@@ -52,10 +65,7 @@ pub fn follow(context: &Context<'_>, pool: &Pool<'_>, walk: Walk, building: Opti
         before: context
             .base
             .map_or_else(Before::nothing, |base| base.records(context.store)),
-        stack: vec![Frame {
-            level: top,
-            items: Vec::new(),
-        }],
+        stack: vec![Frame::new(top)],
         skipped: 0,
         own: path
             .and_then(|path| std::fs::metadata(path).ok())
@@ -108,16 +118,14 @@ impl Follower<'_, '_, '_> {
         // Its own metadata is one more thing to wait for.
         level.add(1);
         frame.level.add(1);
-        frame.items.push(Item {
+        let item = Item {
             place,
             found,
             before,
             inside: Some(Arc::clone(&level)),
-        });
-        self.stack.push(Frame {
-            level,
-            items: Vec::new(),
-        });
+        };
+        self.push(item)?;
+        self.stack.push(Frame::new(level));
         Ok(())
     }
 
@@ -130,22 +138,48 @@ impl Follower<'_, '_, '_> {
         }
         let before = self.before.find_kind(relative(&found), stat.kind);
         let place = self.reserve()?;
-        let is_large = stat.size >= LARGE;
-        if is_large {
-            self.flush()?;
-        }
         let Some(frame) = self.stack.last_mut() else {
             return Ok(());
         };
         frame.level.add(1);
-        frame.items.push(Item {
+        if self.context.is_far && !frame.is_prepared && frame.level.folder.is_some() {
+            frame.is_prepared = true;
+            self.pool.prepare(&frame.level)?;
+        }
+        self.push(Item {
             place,
             found,
             before,
             inside: None,
-        });
-        if is_large || frame.items.len() >= BATCH {
-            self.flush()?;
+        })
+    }
+
+    /// Adds an entry to those of the innermost folder, and hands them on when they are enough.
+    fn push(&mut self, item: Item) -> Result<()> {
+        let stat = item.found.stat();
+        let is_large = stat.kind == EntryKind::File && stat.size >= LARGE;
+        // Far away, what is only to be linked goes together, and takes one turn; all else is mostly waiting, which many do
+        // at the same time.
+        let is_alone = if self.context.is_far {
+            !file::is_only_linked(&item, self.context)
+        } else {
+            is_large
+        };
+        let Some(frame) = self.stack.last_mut() else {
+            return Ok(());
+        };
+        if is_alone {
+            if !self.context.is_far {
+                send(self.pool, frame)?;
+            }
+            return self.pool.send(Batch {
+                level: Arc::clone(&frame.level),
+                items: vec![item],
+            });
+        }
+        frame.items.push(item);
+        if frame.items.len() >= BATCH {
+            send(self.pool, frame)?;
         }
         Ok(())
     }

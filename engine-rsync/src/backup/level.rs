@@ -9,8 +9,11 @@ use engine_api::{EntryKind, Folder, Metadata, StoreErrorKind};
 use super::Context;
 use super::existing::Existing;
 use crate::error::{Error, Result};
-use crate::parallel::lock;
+use crate::parallel::{self, lock};
 use crate::removal::remove_tree;
+
+/// Folders of one branch whose metadata is set at the same time.
+const TOGETHER: usize = 16;
 
 /// A folder of the new snapshot.
 pub struct Level {
@@ -68,8 +71,11 @@ impl Level {
             let Some(above) = above else { break };
             at = above;
         }
-        while let Some(level) = unmade.pop() {
-            level.make(context)?;
+        unmade.reverse();
+        if context.resumes {
+            unmade.iter().try_for_each(|level| level.make(context))?;
+        } else {
+            make_all(&unmade, context)?;
         }
         self.folder
             .as_ref()
@@ -77,31 +83,39 @@ impl Level {
     }
 
     fn make(&self, context: &Context<'_>) -> Result<()> {
-        let mut made = lock(&self.made);
-        let (Made::Not, Some(folder)) = (&*made, &self.folder) else {
-            return Ok(());
-        };
-        let Some(above) = folder.above() else { return Ok(()) };
-        if let Some(outer) = &*lock(&self.above) {
+        let outer = lock(&self.above).clone();
+        if let (Some(outer), Some(folder)) = (outer, &self.folder) {
             // It belongs there, so it must not be cleared away.
             outer.take_existing(context, folder.name());
         }
-        let existing = match context.store.make_folder(above, folder.name()) {
-            Ok(()) => Existing::default(),
+        let mut made = lock(&self.made);
+        if matches!(*made, Made::Not) {
+            *made = Made::Is(self.make_unmade(context)?);
+        }
+        Ok(())
+    }
+
+    /// Makes the folder; what is there under its name stays if it is a folder, too.
+    fn make_unmade(&self, context: &Context<'_>) -> Result<Existing> {
+        let Some(folder) = &self.folder else {
+            return Ok(Existing::default());
+        };
+        let Some(above) = folder.above() else {
+            return Ok(Existing::default());
+        };
+        match context.store.make_folder(above, folder.name()) {
+            Ok(()) => Ok(Existing::default()),
             Err(error) if error.kind == StoreErrorKind::AlreadyExists => {
                 let stat = context.store.stat(above, folder.name())?;
                 if stat.is_some_and(|stat| stat.kind == EntryKind::Dir) {
-                    Existing::list(context.store, folder)?
-                } else {
-                    context.store.remove(above, folder.name())?;
-                    context.store.make_folder(above, folder.name())?;
-                    Existing::default()
+                    return Existing::list(context.store, folder);
                 }
+                context.store.remove(above, folder.name())?;
+                context.store.make_folder(above, folder.name())?;
+                Ok(Existing::default())
             }
-            Err(error) => return Err(error.into()),
-        };
-        *made = Made::Is(existing);
-        Ok(())
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What an earlier run left under the name; after that it is the caller's.
@@ -117,20 +131,32 @@ impl Level {
 
     /// So much of it is done; finishes it when that was all, then the folder above by the same rule.
     pub fn done(self: &Arc<Self>, count: usize, context: &Context<'_>) -> Result<()> {
+        let mut complete = Vec::new();
         let mut level = Arc::clone(self);
         let mut count = count;
         while level.left.fetch_sub(count, Ordering::AcqRel) == count {
-            level.finish(context)?;
-            let above = lock(&level.above).take();
-            let Some(above) = above else { return Ok(()) };
+            level.clean(context)?;
+            let above = lock(&level.above).clone();
+            complete.push(level);
+            // In a folder that its owner may not enter nothing could be set any more.
+            if !(context.is_far && above.as_ref().is_some_and(|above| above.stays_open())) {
+                describe_all(&mut complete, context)?;
+            }
+            let Some(above) = above else { break };
             level = above;
             count = 1;
         }
-        Ok(())
+        describe_all(&mut complete, context)
     }
 
-    /// Removes what does not belong there, then sets the folder's own metadata: the rest would change its time.
-    fn finish(self: &Arc<Self>, context: &Context<'_>) -> Result<()> {
+    /// Whether it is known that its owner may enter it with the mode that it is to get.
+    fn stays_open(&self) -> bool {
+        let mode = lock(&self.metadata).as_ref().map(|metadata| metadata.mode);
+        mode.is_some_and(|mode| mode & 0o700 == 0o700)
+    }
+
+    /// Removes what does not belong there.
+    fn clean(self: &Arc<Self>, context: &Context<'_>) -> Result<()> {
         if self.folder.is_none() {
             return Ok(());
         }
@@ -142,14 +168,57 @@ impl Level {
         for name in left {
             remove_tree(context.store, folder, &name, context.progress)?;
         }
-        let (Some(metadata), Some(above)) = (lock(&self.metadata).take(), folder.above()) else {
-            return Ok(());
+        Ok(())
+    }
+
+    /// Sets the folder's own metadata: whatever else was done in it would change its time.
+    fn describe(&self, context: &Context<'_>) {
+        let Some((folder, above)) = self.folder.as_ref().and_then(|folder| Some((folder, folder.above()?))) else {
+            return;
+        };
+        let Some(metadata) = lock(&self.metadata).take() else {
+            return;
         };
         let xattrs = context.keeps.xattrs(&metadata.xattrs);
         let new = context.keeps.new_metadata(&metadata, &xattrs);
         for error in context.store.set_metadata(above, folder.name(), &new) {
             context.counters.problem(super::stored::problem(&self.path, &error));
         }
-        Ok(())
     }
+}
+
+/// Sets the metadata of folders in which nothing is left to do, each the one above the one before it, at the same time
+/// where that pays.
+fn describe_all(complete: &mut Vec<Arc<Level>>, context: &Context<'_>) -> Result<()> {
+    let threads = if context.is_far { TOGETHER } else { 1 };
+    parallel::each(complete, threads, |level| {
+        level.describe(context);
+        Ok(())
+    })?;
+    for level in complete.drain(..) {
+        // Taken apart one by one: a deep tree would overflow the stack otherwise.
+        lock(&level.above).take();
+    }
+    Ok(())
+}
+
+/// Makes folders that lie in one another, the topmost first, with one question to the place.
+fn make_all(unmade: &[Arc<Level>], context: &Context<'_>) -> Result<()> {
+    if unmade.is_empty() {
+        return Ok(());
+    }
+    // From the top down, as everybody does who holds several.
+    let mut made: Vec<_> = unmade.iter().map(|level| (level, lock(&level.made))).collect();
+    made.retain(|(_, made)| matches!(**made, Made::Not));
+    let folders: Vec<&Folder> = made.iter().filter_map(|(level, _)| level.folder.as_ref()).collect();
+    let results = context.store.make_folders(&folders);
+    let mut results = results.into_iter();
+    for (level, made) in &mut made {
+        let result = level.folder.as_ref().and_then(|_| results.next());
+        **made = Made::Is(match result {
+            Some(Ok(())) => Existing::default(),
+            _ => level.make_unmade(context)?,
+        });
+    }
+    Ok(())
 }

@@ -20,6 +20,7 @@ mod level;
 mod other;
 mod plan;
 mod pool;
+mod prepare;
 mod publish;
 mod stored;
 
@@ -31,6 +32,7 @@ use fstree::{Names, Walk, WalkOptions};
 use crate::RsyncEngine;
 use crate::error::{Error, Result};
 use crate::lock::Lock;
+use crate::parallel::Permits;
 use crate::room::RoomyStore;
 use before::Base;
 use counters::Counters;
@@ -38,6 +40,9 @@ use groups::Groups;
 use keeps::Keeps;
 use ledger::Ledger;
 use plan::Plan;
+
+/// Bytes of files that are read and not written yet, where the place is far away.
+const READ_AHEAD: usize = 24 << 20;
 
 /// What all threads of a backup share.
 struct Context<'a> {
@@ -52,6 +57,10 @@ struct Context<'a> {
     lock: Option<&'a Lock>,
     force_read: bool,
     dry_run: bool,
+    /// The place is not on this machine: every question takes the way there and back.
+    is_far: bool,
+    /// For what is read of files until it is written.
+    permits: Permits,
     /// Whether the folder that is built may hold something from an earlier run.
     resumes: bool,
 }
@@ -79,10 +88,7 @@ fn dry(engine: &RsyncEngine, request: &BackupRequest, progress: &dyn Progress) -
 }
 
 fn wet(engine: &RsyncEngine, request: &BackupRequest, progress: &dyn Progress) -> Result<BackupReport> {
-    // Before anything is written, a lock too.
-    crate::layout::check_marker(engine)?;
-    let lock = Lock::take(engine, progress)?;
-    let plan = Plan::make(engine, engine.store(), request, progress)?;
+    let (lock, plan) = prepare::run(engine, request, progress)?;
     let roomy = plan.roomy(engine);
     let store: &dyn FileStore = match &roomy {
         Some(roomy) => roomy,
@@ -97,11 +103,7 @@ fn wet(engine: &RsyncEngine, request: &BackupRequest, progress: &dyn Progress) -
         ..Context::new(store, plan.base.as_ref(), request, progress)
     };
     let walked = walk_all(&context, walk, Some(&plan.building), request);
-    for name in roomy.iter().flat_map(RoomyStore::take_removed) {
-        progress.event(Event::Notice(&format!(
-            "the destination was full: snapshot {name} was removed"
-        )));
-    }
+    let mut removed = tell_removed(roomy.as_ref(), progress);
     walked?;
     let Context { ledger, counters, .. } = context;
     let mut report = counters.into_report();
@@ -113,8 +115,22 @@ fn wet(engine: &RsyncEngine, request: &BackupRequest, progress: &dyn Progress) -
     report.parent = plan.base.as_ref().map(Base::id);
     publish::run(store, &plan, ledger, &report, &lock)?;
     report.snapshot = Some(engine_api::SnapshotId(plan.name.clone()));
-    crate::forget::after_backup(engine, &plan.name, &lock, progress)?;
+    removed.extend(tell_removed(roomy.as_ref(), progress));
+    let mut all = plan.snapshots;
+    all.retain(|(_, name)| !removed.contains(name));
+    crate::forget::after_backup(engine, all, &plan.name, &lock, progress)?;
     Ok(report)
+}
+
+/// Tells which snapshots had to make room since this was told last.
+fn tell_removed(roomy: Option<&RoomyStore>, progress: &dyn Progress) -> Vec<String> {
+    let removed = roomy.map(RoomyStore::take_removed).unwrap_or_default();
+    for name in &removed {
+        progress.event(Event::Notice(&format!(
+            "the destination was full: snapshot {name} was removed"
+        )));
+    }
+    removed
 }
 
 impl<'a> Context<'a> {
@@ -124,6 +140,7 @@ impl<'a> Context<'a> {
         request: &BackupRequest,
         progress: &'a dyn Progress,
     ) -> Self {
+        let is_far = store.capabilities().local_path.is_none();
         Self {
             store,
             keeps: Keeps::of(store.capabilities()),
@@ -136,6 +153,9 @@ impl<'a> Context<'a> {
             lock: None,
             force_read: request.force_read,
             dry_run: request.dry_run,
+            is_far,
+            // Here there are few threads, each with its buffers; elsewhere there are many.
+            permits: Permits::new(if is_far { READ_AHEAD } else { usize::MAX }),
             resumes: false,
         }
     }

@@ -13,7 +13,9 @@ use crate::layout::{self, BUILDING};
 use crate::manifest::place::Pending;
 use crate::manifest::{About, place};
 use crate::room::RoomyStore;
-use crate::{prune, removal, snapshots};
+use crate::snapshots::Stored;
+use crate::survey::Survey;
+use crate::{removal, snapshots};
 
 /// Everything that is fixed before the walk begins.
 pub struct Plan {
@@ -28,35 +30,45 @@ pub struct Plan {
     pub building: Folder,
     /// Whether that holds what an earlier run left.
     pub resumes: bool,
+    /// The snapshots that are there, oldest first.
+    pub snapshots: Vec<(Timestamp, String)>,
 }
 
 impl Plan {
+    /// Makes it of what is `seen` in the place; `early` is the snapshot that was expected to be linked against.
     pub fn make(
         engine: &RsyncEngine,
-        store: &dyn FileStore,
         request: &BackupRequest,
         progress: &dyn Progress,
+        seen: Survey,
+        early: Option<Stored>,
     ) -> Result<Self> {
-        layout::check_marker(engine)?;
+        let store = engine.store();
         check_place(store)?;
-        let own = layout::own_folder(store)?;
-        removal::sweep(store, progress)?;
-        if let Some(name) = layout::take_over(store, engine)? {
-            let text = format!("the interrupted run {name} is resumed");
-            progress.event(Event::Notice(&text));
+        let own = if seen.has_own() {
+            place::folder(store)
+        } else {
+            layout::own_folder(store)?
+        };
+        let seen = put_in_order(engine, progress, seen)?;
+        let snapshots = seen.dated(engine.zone());
+        for leftover in seen.orphans(&snapshots) {
+            layout::remove_file(store, &own, &leftover)?;
         }
-        for leftover in prune::orphans(engine)? {
-            layout::remove_file(store, &place::folder(store), &leftover)?;
-        }
-        let resumes = store.stat(&own, BUILDING)?.is_some();
         let time = request.time.unwrap_or_else(Timestamp::now);
         Ok(Self {
-            name: layout::free_name(engine, store, time)?,
+            name: layout::free_name(engine, &snapshots, time)?,
             time,
-            base: base(engine, store, request)?,
+            base: match (&request.parent, snapshots.last(), early) {
+                (Some(_), ..) => base(engine, store, request)?,
+                (None, None, _) => None,
+                (None, Some((_, name)), Some(early)) if *name == early.name() => Some(Base::new(early)),
+                (None, Some((time, name)), _) => Some(Base::new(snapshots::load_to_read(store, *time, name)?)),
+            },
             building: layout::own_child(&own, BUILDING)?,
             own,
-            resumes,
+            resumes: seen.own_has(BUILDING),
+            snapshots,
         })
     }
 
@@ -86,6 +98,20 @@ impl Plan {
         };
         Pending::create(store, &about).map_err(|error| Error::manifest(&self.name, error))
     }
+}
+
+/// Finishes what earlier runs did not live to finish; returns what is there then.
+fn put_in_order(engine: &RsyncEngine, progress: &dyn Progress, seen: Survey) -> Result<Survey> {
+    if !seen.is_half_removed() && !seen.may_be_taken_over() {
+        return Ok(seen);
+    }
+    let store = engine.store();
+    removal::sweep(store, progress)?;
+    if let Some(name) = layout::take_over(store, engine)? {
+        let text = format!("the interrupted run {name} is resumed");
+        progress.event(Event::Notice(&text));
+    }
+    Survey::take(store)
 }
 
 /// The snapshot to link against: the one asked for, or the newest by name, as the script does it.

@@ -7,37 +7,81 @@ use super::plan::Plan;
 use crate::error::{Error, Result};
 use crate::layout::{self, BUILDING};
 use crate::lock::Lock;
+use crate::manifest::ManifestError;
+use crate::manifest::place::Complete;
+use crate::parallel::together;
 
 /// Syncs what was built, then gives it its manifest, its name, and the link to it, in this order: whatever is seen at any
 /// moment is complete.
 pub fn run(store: &dyn FileStore, plan: &Plan, ledger: Ledger<'_>, report: &BackupReport, lock: &Lock) -> Result<()> {
+    let root = store.root();
+    if store.capabilities().sync_all {
+        open_up(store, plan);
+        store.sync()?;
+    }
+    let manifest = finish(store, plan, ledger, report, lock)?;
+    if let Some(manifest) = manifest {
+        manifest.show().map_err(|error| failed(plan, error))?;
+    }
+    store.rename((&plan.own, BUILDING), (&root, plan.name.as_bytes()))?;
+    together(&[&|| Ok(store.sync_folder(&root)?), &|| Ok(store.sync_folder(&plan.own)?)])?;
+    layout::show_latest(store, &plan.own)
+}
+
+/// What comes before anything is seen; none of it waits for another.
+fn finish<'a>(
+    store: &dyn FileStore,
+    plan: &Plan,
+    ledger: Ledger<'a>,
+    report: &BackupReport,
+    lock: &Lock,
+) -> Result<Option<Complete<'a>>> {
+    std::thread::scope(|scope| {
+        let pending = ledger.into_pending();
+        let manifest = scope.spawn(move || {
+            let complete = pending.map(|pending| pending.complete(report.bytes_added));
+            complete.transpose().map_err(|error| failed(plan, error))
+        });
+        let others = together(&[
+            &|| lock.confirm(),
+            &|| layout::make_latest(store, &plan.own, plan.name.as_bytes()),
+            &|| check_free(store, plan),
+            &|| {
+                if !store.capabilities().sync_all {
+                    open_up(store, plan);
+                }
+                Ok(())
+            },
+        ]);
+        let manifest = manifest.join().unwrap_or(Err(Error::Interrupted));
+        others.and(manifest)
+    })
+}
+
+/// Lets everybody into the snapshot, as the script does.
+fn open_up(store: &dyn FileStore, plan: &Plan) {
     let open = NewMetadata {
         mode: Some(0o755),
         ..NewMetadata::default()
     };
     // A place without modes has nothing to open.
     let _ = store.set_metadata(&plan.own, BUILDING, &open);
-    if store.capabilities().sync_all {
-        store.sync()?;
+}
+
+/// Fails when somebody else has made a snapshot of that name.
+fn check_free(store: &dyn FileStore, plan: &Plan) -> Result<()> {
+    if store.stat(&store.root(), plan.name.as_bytes())?.is_none() {
+        return Ok(());
     }
-    lock.confirm()?;
-    if let Some(pending) = ledger.into_pending() {
-        pending
-            .publish(report.bytes_added)
-            .map_err(|error| Error::manifest(&plan.name, error))?;
-    }
-    let root = store.root();
-    if store.stat(&root, plan.name.as_bytes())?.is_some() {
-        return Err(Error::Store(engine_api::StoreError {
-            operation: "rename",
-            object: plan.name.clone(),
-            location: store.location().to_owned(),
-            kind: StoreErrorKind::AlreadyExists,
-            source: "somebody else has made a snapshot of that name".into(),
-        }));
-    }
-    store.rename((&plan.own, BUILDING), (&root, plan.name.as_bytes()))?;
-    store.sync_folder(&root)?;
-    store.sync_folder(&plan.own)?;
-    layout::point_latest(store, plan.name.as_bytes())
+    Err(Error::Store(engine_api::StoreError {
+        operation: "rename",
+        object: plan.name.clone(),
+        location: store.location().to_owned(),
+        kind: StoreErrorKind::AlreadyExists,
+        source: "somebody else has made a snapshot of that name".into(),
+    }))
+}
+
+fn failed(plan: &Plan, error: ManifestError) -> Error {
+    Error::manifest(&plan.name, error)
 }

@@ -7,12 +7,14 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use engine_api::{Event, FileStore, Folder, Phase, Progress, StoreErrorKind, StoredFile};
+use engine_api::{Event, FileStore, Folder, NewMetadata, Phase, Progress, StoreErrorKind, StoredFile};
 
 use crate::engine::{RsyncEngine, Settings};
 use crate::error::{Error, Result};
 use crate::layout::{self, own_folder, read_file};
+use crate::manifest::place;
 use crate::parallel::lock;
+use crate::survey::Survey;
 use holder::Holder;
 
 const NAME: &[u8] = b"lock";
@@ -44,10 +46,21 @@ struct State {
 impl Lock {
     /// Takes the lock; waits for others as long as the settings say.
     pub fn take(engine: &RsyncEngine, progress: &dyn Progress) -> Result<Self> {
+        Self::take_and(engine, progress, None, || Ok(())).map(|(lock, ())| lock)
+    }
+
+    /// The same for who has `seen` the place just now; does something `also` as soon as nobody else can have the lock.
+    pub fn take_and<T: Send>(
+        engine: &RsyncEngine,
+        progress: &dyn Progress,
+        seen: Option<&Survey>,
+        also: impl Fn() -> Result<T> + Sync,
+    ) -> Result<(Self, T)> {
         let begin = Instant::now();
         let mut told = false;
         loop {
-            let error = match Self::try_take(engine, progress) {
+            // What was seen is old after a wait.
+            let error = match Self::try_take(engine, progress, seen.filter(|_| !told), &also) {
                 Err(error @ Error::Locked { .. }) => error,
                 other => return other,
             };
@@ -69,11 +82,22 @@ impl Lock {
         }
     }
 
-    fn try_take(engine: &RsyncEngine, progress: &dyn Progress) -> Result<Self> {
+    fn try_take<T: Send>(
+        engine: &RsyncEngine,
+        progress: &dyn Progress,
+        seen: Option<&Survey>,
+        also: &(impl Fn() -> Result<T> + Sync),
+    ) -> Result<(Self, T)> {
         let store = engine.shared_store();
-        layout::check_script(store.as_ref())?;
-        let own = own_folder(store.as_ref())?;
-        let holder = acquire(store.as_ref(), &own, engine.settings(), progress)?;
+        if seen.is_none_or(|seen| seen.has(layout::IN_PROGRESS)) {
+            layout::check_script(store.as_ref())?;
+        }
+        let own = if seen.is_some_and(Survey::has_own) {
+            place::folder(store.as_ref())
+        } else {
+            own_folder(store.as_ref())?
+        };
+        let (holder, also) = acquire(store.as_ref(), &own, engine.settings(), progress, also)?;
         let held = Arc::new(Held {
             store: Arc::clone(store),
             own,
@@ -89,10 +113,11 @@ impl Lock {
             let held = Arc::clone(&held);
             move || held.renew()
         });
-        Ok(Self {
+        let lock = Self {
             held,
             renewer: Some(renewer),
-        })
+        };
+        Ok((lock, also?))
     }
 
     /// Fails when somebody took the lock away, or it could not be renewed for so long that somebody may.
@@ -181,11 +206,23 @@ impl Held {
 }
 
 /// Makes the file, if need be after a stale one is out of the way.
-fn acquire(store: &dyn FileStore, own: &Folder, settings: &Settings, progress: &dyn Progress) -> Result<Holder> {
+fn acquire<T: Send>(
+    store: &dyn FileStore,
+    own: &Folder,
+    settings: &Settings,
+    progress: &dyn Progress,
+    also: &(impl Fn() -> Result<T> + Sync),
+) -> Result<(Holder, Result<T>)> {
     let holder = Holder::new(settings);
     for _ in 0..3 {
         match store.create(own, NAME) {
-            Ok(file) => return fill(store, own, file, &holder).map(|()| holder),
+            Ok(file) => {
+                return std::thread::scope(|scope| {
+                    let other = scope.spawn(also);
+                    fill(store, own, file, &holder)?;
+                    Ok((holder, other.join().unwrap_or(Err(Error::Interrupted))))
+                });
+            }
             Err(error) if error.kind == StoreErrorKind::AlreadyExists => {}
             Err(error) => return Err(error.into()),
         }
@@ -215,9 +252,8 @@ fn acquire(store: &dyn FileStore, own: &Folder, settings: &Settings, progress: &
 fn fill(store: &dyn FileStore, own: &Folder, file: Box<dyn StoredFile>, holder: &Holder) -> Result<()> {
     let written = file
         .write_at(0, holder.to_text().as_bytes())
-        .and_then(|()| file.sync())
-        .and_then(|()| file.close())
-        .and_then(|()| store.sync_folder(own));
+        .and_then(|()| file.complete(&NewMetadata::default(), true))
+        .and_then(|_| store.sync_folder(own));
     if written.is_err() && layout::remove_file(store, own, NAME).is_err() {
         let _ = layout::remove_file(store, own, NAME);
     }

@@ -2,8 +2,11 @@
 //! for snapshot names matches.
 
 use std::io::{self, Write};
+use std::sync::Mutex;
 
 use engine_api::{FileStore, Folder, NewMetadata, StoreError, StoreErrorKind, StoredFile};
+
+use crate::parallel::lock;
 
 use super::{About, Manifest, ManifestError, Record, Source, Totals, Writer};
 
@@ -11,6 +14,10 @@ use super::{About, Manifest, ManifestError, Record, Source, Totals, Writer};
 pub const FOLDER: &[u8] = b".holdfast";
 const SUFFIX: &[u8] = b".manifest";
 const UNFINISHED: &[u8] = b".manifest.part";
+/// Up to this size a manifest is read at once.
+const AT_ONCE: usize = 256 << 10;
+/// So much of a larger one is read at once, where it is read from its start to its end.
+const WINDOW: usize = 1 << 20;
 /// So much is written at once.
 const PIECE: usize = 256 << 10;
 
@@ -44,12 +51,36 @@ pub fn folder(store: &dyn FileStore) -> Folder {
 /// # Errors
 /// When it is damaged, of a later version, or cannot be read.
 pub fn open(store: &dyn FileStore, snapshot: &str) -> Result<Option<Manifest>, ManifestError> {
+    open_with(store, snapshot, 0)
+}
+
+fn open_with(store: &dyn FileStore, snapshot: &str, window: usize) -> Result<Option<Manifest>, ManifestError> {
     let file = match store.open(&folder(store), &file_name(snapshot)) {
         Ok(file) => file,
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let manifest = Manifest::open(Box::new(Stored(file)))?;
+    let stored = Stored {
+        file,
+        length: window,
+        window: Mutex::default(),
+    };
+    let manifest = Manifest::open(Box::new(stored))?;
+    Ok(Some(manifest).filter(|manifest| manifest.about().snapshot == snapshot))
+}
+
+/// The same for one whose records will be read: where it is small, all of it is read at once.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_to_read(store: &dyn FileStore, snapshot: &str) -> Result<Option<Manifest>, ManifestError> {
+    let content = match store.read_start(&folder(store), &file_name(snapshot), AT_ONCE) {
+        Ok((_, content)) if content.len() < AT_ONCE => content,
+        Ok(_) => return open_with(store, snapshot, WINDOW),
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let manifest = Manifest::open(Box::new(content))?;
     Ok(Some(manifest).filter(|manifest| manifest.about().snapshot == snapshot))
 }
 
@@ -79,17 +110,17 @@ impl<'a> Pending<'a> {
     /// # Errors
     /// When the file could not be made.
     pub fn create(store: &'a dyn FileStore, about: &About) -> Result<Self, ManifestError> {
-        match store.make_folder(&store.root(), FOLDER) {
-            Err(error) if error.kind != StoreErrorKind::AlreadyExists => return Err(error.into()),
-            Err(_) => {}
-            // Its name has to outlast a power cut as the manifests in it do.
-            Ok(()) => store.sync_folder(&store.root())?,
-        }
         let folder = folder(store);
         let name = unfinished_name(&about.snapshot);
         let file = match store.create(&folder, &name) {
             Err(error) if error.kind == StoreErrorKind::AlreadyExists => {
                 store.remove(&folder, &name)?;
+                store.create(&folder, &name)?
+            }
+            Err(error) if error.is_not_found() => {
+                store.make_folder(&store.root(), FOLDER)?;
+                // Its name has to outlast a power cut as the manifests in it do.
+                store.sync_folder(&store.root())?;
                 store.create(&folder, &name)?
             }
             other => other?,
@@ -115,21 +146,52 @@ impl<'a> Pending<'a> {
     /// # Errors
     /// When any of that failed; then there is no new manifest.
     pub fn publish(self, bytes_added: u64) -> Result<Totals, ManifestError> {
+        let complete = self.complete(bytes_added)?;
+        complete.show()?;
+        Ok(complete.totals)
+    }
+
+    /// Finishes the manifest and makes it durable.
+    ///
+    /// # Errors
+    /// When that failed.
+    pub fn complete(self, bytes_added: u64) -> Result<Complete<'a>, ManifestError> {
         let (sink, totals) = self.writer.finish(bytes_added)?;
-        // What a place without modes says does not matter here.
-        let _ = sink.file.set_metadata(&NewMetadata {
+        let private = NewMetadata {
             mode: Some(0o600),
             ..NewMetadata::default()
-        });
-        sink.file.sync()?;
-        sink.file.close()?;
+        };
+        // What a place without modes says does not matter here.
+        let _ = sink.file.complete(&private, true)?;
+        Ok(Complete {
+            store: self.store,
+            folder: self.folder,
+            snapshot: self.snapshot,
+            totals,
+        })
+    }
+}
+
+/// A manifest that is complete and durable, and has not its name yet.
+pub struct Complete<'a> {
+    store: &'a dyn FileStore,
+    folder: Folder,
+    snapshot: String,
+    totals: Totals,
+}
+
+impl Complete<'_> {
+    /// Gives it its name; an older one of the snapshot is replaced.
+    ///
+    /// # Errors
+    /// When that failed; then there is no new manifest.
+    pub fn show(&self) -> Result<(), ManifestError> {
         let (from, to) = (unfinished_name(&self.snapshot), file_name(&self.snapshot));
         if !self.store.capabilities().atomic_replace {
             remove(self.store, &self.snapshot)?;
         }
         self.store.rename((&self.folder, &from), (&self.folder, &to))?;
-        self.store.sync_folder(&self.folder)?;
-        Ok(totals)
+        Ok(self.store.sync_folder(&self.folder)?)
     }
 }
 
@@ -172,23 +234,62 @@ impl Write for Sink {
 }
 
 /// A file of the store that is read.
-struct Stored(Box<dyn StoredFile>);
+struct Stored {
+    file: Box<dyn StoredFile>,
+    /// At least so much is read at once.
+    length: usize,
+    /// What was read last, and from where.
+    window: Mutex<(u64, Vec<u8>)>,
+}
+
+impl Stored {
+    /// Reads as far as the file goes.
+    fn fill(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let read = self.file.read_at(offset + filled as u64, rest);
+            match read.map_err(io::Error::other)? {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        Ok(filled)
+    }
+}
 
 impl Source for Stored {
     fn len(&self) -> io::Result<u64> {
-        self.0.stat().map(|stat| stat.size).map_err(io::Error::other)
+        self.file.stat().map(|stat| stat.size).map_err(io::Error::other)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let (mut rest, mut at) = (buffer, offset);
-        while !rest.is_empty() {
-            let read = self.0.read_at(at, rest).map_err(io::Error::other)?;
-            if read == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            rest = rest.get_mut(read..).unwrap_or_default();
-            at += read as u64;
+        let too_short = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        if buffer.len() >= self.length {
+            let filled = self.fill(offset, buffer)?;
+            return if filled == buffer.len() {
+                Ok(())
+            } else {
+                Err(too_short())
+            };
         }
+        let mut window = lock(&self.window);
+        let (at, bytes) = &mut *window;
+        let within = |at: u64, bytes: &[u8]| {
+            let start = usize::try_from(offset.checked_sub(at)?).ok()?;
+            (start + buffer.len() <= bytes.len()).then_some(start)
+        };
+        let start = match within(*at, bytes.as_slice()) {
+            Some(start) => start,
+            None => {
+                bytes.resize(self.length, 0);
+                let filled = self.fill(offset, bytes)?;
+                bytes.truncate(filled);
+                *at = offset;
+                0
+            }
+        };
+        let wanted = bytes.get(start..).and_then(|bytes| bytes.get(..buffer.len()));
+        buffer.copy_from_slice(wanted.ok_or_else(too_short)?);
         Ok(())
     }
 }

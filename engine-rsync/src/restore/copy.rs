@@ -22,17 +22,58 @@ pub enum Failure {
     Stop(crate::Error),
 }
 
+/// Where the content of a stored file comes from.
+pub enum Source {
+    /// It is read as it is needed.
+    Open(Box<dyn StoredFile>),
+    /// It was read when it was opened.
+    Read(Vec<u8>),
+}
+
+impl Source {
+    fn read_at(&self, offset: u64, piece: &mut [u8]) -> Result<usize, Failure> {
+        match self {
+            Self::Open(file) => file.read_at(offset, piece).map_err(Failure::Read),
+            Self::Read(content) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX);
+                let rest = content.get(start..).unwrap_or_default();
+                let length = rest.len().min(piece.len());
+                let (Some(to), Some(from)) = (piece.get_mut(..length), rest.get(..length)) else {
+                    return Ok(0);
+                };
+                to.copy_from_slice(from);
+                Ok(length)
+            }
+        }
+    }
+
+    /// Where data begins at or after `offset`; the end when only a hole is left.
+    fn next_data(&self, offset: u64, size: u64) -> Result<u64, Failure> {
+        let Self::Open(file) = self else { return Ok(offset) };
+        let next = file.next_data(offset).map_err(Failure::Read)?;
+        Ok(next.map_or(size, |range| range.start.clamp(offset, size)))
+    }
+
+    fn file(&self) -> Option<&dyn StoredFile> {
+        match self {
+            Self::Open(file) => Some(file.as_ref()),
+            Self::Read(_) => None,
+        }
+    }
+}
+
 /// Copies `size` bytes and says what digest they have; `None` when their blocks are shared and were not looked at.
 /// What `existing` has already is not written again.
 pub fn copy(
     context: &Context<'_>,
-    source: &dyn StoredFile,
+    source: &Source,
     target: &TargetFile,
     existing: Option<&File>,
     (size, sparse): (u64, bool),
     buffers: &mut Buffers,
 ) -> Result<Option<Digest>, Failure> {
-    if target.is_new() && size > 0 && share_blocks(context.store.capabilities(), source, target) {
+    let shares = |file| share_blocks(context.store.capabilities(), file, target);
+    if target.is_new() && size > 0 && source.file().is_some_and(shares) {
         context.counters.bytes(size, 0);
         return Ok(None);
     }
@@ -41,15 +82,16 @@ pub fn copy(
     while offset < size {
         context.go_on().map_err(Failure::Stop)?;
         let data = if sparse {
-            next_data(source, offset, size)?
+            source.next_data(offset, size)?
         } else {
             offset
         };
         hash_zeros(&mut hasher, data - offset);
         offset = data;
         let wanted = usize::try_from(size - offset).unwrap_or(PIECE).min(PIECE);
+        buffers.piece.resize(wanted.max(buffers.piece.len()), 0);
         let piece = buffers.piece.get_mut(..wanted).unwrap_or_default();
-        let read = source.read_at(offset, piece).map_err(Failure::Read)?;
+        let read = source.read_at(offset, piece)?;
         if read == 0 {
             break;
         }
@@ -67,18 +109,10 @@ pub fn copy(
 }
 
 /// What each worker uses again for every file.
+#[derive(Default)]
 pub struct Buffers {
     piece: Vec<u8>,
     there: Vec<u8>,
-}
-
-impl Buffers {
-    pub fn new() -> Self {
-        Self {
-            piece: vec![0; PIECE],
-            there: Vec::new(),
-        }
-    }
 }
 
 fn share_blocks(place: &FileCapabilities, source: &dyn StoredFile, target: &TargetFile) -> bool {
@@ -86,12 +120,6 @@ fn share_blocks(place: &FileCapabilities, source: &dyn StoredFile, target: &Targ
         && source
             .descriptor()
             .is_some_and(|source| target.share_blocks(source).is_ok())
-}
-
-/// Where data begins at or after `offset`; the end when only a hole is left.
-fn next_data(source: &dyn StoredFile, offset: u64, size: u64) -> Result<u64, Failure> {
-    let next = source.next_data(offset).map_err(Failure::Read)?;
-    Ok(next.map_or(size, |range| range.start.clamp(offset, size)))
 }
 
 fn hash_zeros(hasher: &mut blake3::Hasher, mut count: u64) {

@@ -16,6 +16,8 @@ pub struct Job {
     pub path: PathBuf,
     /// The folder it is put into.
     pub folder: Arc<Folder>,
+    /// Where it lies in the snapshot.
+    pub stored: engine_api::Folder,
     /// What is to be done.
     pub task: Task,
 }
@@ -83,7 +85,9 @@ impl Batch {
 
     /// Whether it is time to begin another: few enough that the workers end together, many enough that handing over
     /// costs nothing.
-    pub fn is_full(&self) -> bool {
-        self.jobs.len() >= 64 || self.bytes >= 4 << 20
+    pub fn is_full(&self, is_far: bool) -> bool {
+        // Far away a job is mostly waiting.
+        let most = if is_far { 1 } else { 64 };
+        self.jobs.len() >= most || self.bytes >= 4 << 20
     }
 }

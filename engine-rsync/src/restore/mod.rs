@@ -31,6 +31,8 @@ use select::Selected;
 
 /// Batches that are planned and not begun yet.
 const AHEAD: usize = 64;
+/// The same where each is one file.
+const AHEAD_FAR: usize = 256;
 
 /// What all threads of a restore share.
 struct Context<'a> {
@@ -57,17 +59,31 @@ impl Context<'_> {
         }
     }
 
+    /// Whether the place is not on this machine.
+    fn is_far(&self) -> bool {
+        self.store.capabilities().local_path.is_none()
+    }
+
     /// Across a network many files at once hide the way there; on this machine more threads than cores only meet at locks.
     fn threads(&self) -> usize {
         let place = self.store.capabilities();
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let most = if place.local_path.is_some() {
-            cores + 1
-        } else {
-            usize::MAX
-        };
+        let most = if self.is_far() { usize::MAX } else { here() };
         place.concurrency.clamp(1, most)
     }
+
+    /// What was restored is compared with digests, on this machine; without them with what is stored.
+    fn verifiers(&self) -> usize {
+        if self.stored.manifest.is_some() {
+            here()
+        } else {
+            self.threads()
+        }
+    }
+}
+
+/// As many threads as work on this machine pays.
+fn here() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from) + 1
 }
 
 /// Makes a restore.
@@ -205,7 +221,7 @@ fn tell_totals(context: &Context<'_>) {
 
 /// Plans on this thread, writes on others.
 fn write(context: &Context<'_>) -> Result<()> {
-    let (sender, batches) = bounded(AHEAD);
+    let (sender, batches) = bounded(if context.is_far() { AHEAD_FAR } else { AHEAD });
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..context.threads())
             .map(|_| {

@@ -19,7 +19,7 @@ use super::folder::Folder;
 use super::job::{Batch, First, Job, Task};
 use crate::error::{Error, Result, is_out_of_reach};
 use crate::manifest::{Record, is_below};
-use crate::tree::{Listing, absolute, list};
+use crate::tree::{Folders, Listing, absolute, list};
 
 /// What a record is to the selection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,8 @@ struct Planner<'a, 'c> {
     context: &'a Context<'c>,
     batches: Sender<Batch>,
     batch: Batch,
+    /// Those of the snapshot, which all that lies in one shares.
+    folders: Folders,
     stack: Vec<Level>,
     /// Below a folder that could not be made nothing is tried.
     barred: Option<Vec<u8>>,
@@ -55,6 +57,7 @@ pub fn run(context: &Context<'_>, batches: Sender<Batch>) -> Result<()> {
         context,
         batches,
         batch: Batch::default(),
+        folders: Folders::new(context.stored.folder.clone()),
         stack: Vec::new(),
         barred: None,
         linked: HashMap::new(),
@@ -331,14 +334,21 @@ impl<'a> Planner<'a, '_> {
             // Right below the target's root, whose own metadata stays.
             None => Folder::enter(PathBuf::from("/"), None, None),
         };
+        let place = self.folders.find(&record.path);
+        let (stored, _) = place.map_err(|error| Error::Usage(error.to_string()))?;
         folder.expect();
         self.batch.add(Job {
             record,
             path,
             folder,
+            stored,
             task,
         });
-        if self.batch.is_full() { self.flush() } else { Ok(()) }
+        if self.batch.is_full(self.context.is_far()) {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn flush(&mut self) -> Result<()> {

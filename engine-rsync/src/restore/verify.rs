@@ -47,7 +47,7 @@ pub fn run(context: &Context<'_>) -> Result<()> {
 }
 
 fn compare_all(context: &Context<'_>, files: &[Record]) -> Result<()> {
-    parallel::each(files, context.threads(), |record| {
+    parallel::each(files, context.verifiers(), |record| {
         context.go_on()?;
         let path = absolute(&record.path);
         match compare(context, &path, record) {

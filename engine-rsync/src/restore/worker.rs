@@ -4,21 +4,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
-use engine_api::{Change, EntryKind, FileStat, Overwrite, StoreError, StoredFile, Timestamp};
+use engine_api::{Change, EntryKind, FileStat, Folder, Overwrite, StoreError, Timestamp};
 
 use super::Context;
-use super::copy::{Buffers, Failure, copy};
+use super::copy::{Buffers, Failure, Source, copy};
 use super::existing::Decision;
 use super::job::{Batch, First, Job, Task};
 use crate::error::{Error, Result, is_out_of_reach};
 use crate::manifest::Record;
 use crate::time::same_time;
-use crate::tree::Folders;
+
+/// Up to this size a file that is far away is read at once.
+const SMALL: u64 = 64 << 10;
 
 /// What a worker keeps from job to job.
 struct Worker<'a, 'c> {
     context: &'a Context<'c>,
-    folders: Folders,
     buffers: Buffers,
 }
 
@@ -26,8 +27,7 @@ struct Worker<'a, 'c> {
 pub fn run(context: &Context<'_>, batches: &Receiver<Batch>) -> Result<()> {
     let mut worker = Worker {
         context,
-        folders: Folders::new(context.stored.folder.clone()),
-        buffers: Buffers::new(),
+        buffers: Buffers::default(),
     };
     for batch in batches {
         context.go_on()?;
@@ -43,13 +43,13 @@ pub fn run(context: &Context<'_>, batches: &Receiver<Batch>) -> Result<()> {
 
 impl Worker<'_, '_> {
     fn job(&mut self, job: Job) -> Result<()> {
-        match job.task {
+        match &job.task {
             Task::File(Decision::Right, _named) => {
                 self.right(&job.record, &job.path);
                 Ok(())
             }
-            Task::File(decision, _named) => self.write(&job.record, &job.path, decision == Decision::Update),
-            Task::Link(ref first) => self.link(&job, first),
+            Task::File(decision, _named) => self.write(&job, *decision == Decision::Update),
+            Task::Link(first) => self.link(&job, first),
         }
     }
 
@@ -62,8 +62,9 @@ impl Worker<'_, '_> {
         counters.finished(path, EntryKind::File, Change::Unchanged, size);
     }
 
-    fn write(&mut self, record: &Record, path: &Path, update: bool) -> Result<()> {
-        let (source, stat) = match self.open(record) {
+    fn write(&mut self, job: &Job, update: bool) -> Result<()> {
+        let (record, path) = (&job.record, job.path.as_path());
+        let (source, stat) = match self.open(record, &job.stored) {
             Ok(opened) => opened,
             Err(Error::Store(error)) => return self.unreadable(path, error),
             Err(error) => return Err(error),
@@ -78,15 +79,23 @@ impl Worker<'_, '_> {
             (metadata.size, metadata.mtime) = (stat.size, stat.mtime);
         }
         let digest = record.digest.filter(|_| !touched);
-        self.write_from(source.as_ref(), path, metadata, (record.sparse, digest), update)
+        self.write_from(&source, path, metadata, (record.sparse, digest), update)
     }
 
-    fn open(&mut self, record: &Record) -> Result<(Box<dyn StoredFile>, FileStat)> {
-        let found = self.folders.find(&record.path);
-        let (folder, name) = found.map_err(|error| Error::Usage(error.to_string()))?;
-        let file = self.context.store.open(&folder, name)?;
+    fn open(&self, record: &Record, folder: &Folder) -> Result<(Source, FileStat)> {
+        let name = record.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let store = self.context.store;
+        if self.context.is_far() && !record.sparse && record.metadata.size <= SMALL {
+            let most = usize::try_from(record.metadata.size).unwrap_or(0) + 1;
+            let (stat, content) = store.read_start(folder, name, most)?;
+            // One that has grown is read in another way.
+            if content.len() < most && stat.size == content.len() as u64 {
+                return Ok((Source::Read(content), stat));
+            }
+        }
+        let file = store.open(folder, name)?;
         let stat = file.stat()?;
-        Ok((file, stat))
+        Ok((Source::Open(file), stat))
     }
 
     /// One file that cannot be read does not end the restore, a place that cannot be reached does.
@@ -101,7 +110,7 @@ impl Worker<'_, '_> {
 
     fn write_from(
         &mut self,
-        source: &dyn StoredFile,
+        source: &Source,
         path: &Path,
         mut metadata: engine_api::Metadata,
         (sparse, digest): (bool, Option<crate::manifest::Digest>),
@@ -183,7 +192,7 @@ impl Worker<'_, '_> {
                 Ok(())
             }
             // Better twice than not at all.
-            Err(_) if kind == EntryKind::File => self.write(&job.record, &job.path, false),
+            Err(_) if kind == EntryKind::File => self.write(job, false),
             Err(error) => {
                 context.counters.failed(&job.path, "link", &error);
                 Ok(())

@@ -69,6 +69,10 @@ impl StoredFile for RoomyFile {
         self.file.close()
     }
 
+    fn complete(self: Box<Self>, metadata: &NewMetadata<'_>, sync: bool) -> Result<Vec<StoreError>, StoreError> {
+        self.file.complete(metadata, sync)
+    }
+
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.file.descriptor()
     }

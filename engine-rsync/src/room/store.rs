@@ -3,11 +3,16 @@
 use std::ops::ControlFlow;
 
 use engine_api::{
-    EntryKind, FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, Space, StoreError, StoredFile, Xattr,
+    EntryKind, FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, Space, StoreError, StoreErrorKind,
+    StoredFile, Xattr,
 };
 
 use super::RoomyStore;
 use super::file::RoomyFile;
+
+fn is_full(error: &StoreError) -> bool {
+    error.kind == StoreErrorKind::NoSpace
+}
 
 #[deny(clippy::missing_trait_methods)]
 impl FileStore for RoomyStore {
@@ -43,6 +48,16 @@ impl FileStore for RoomyStore {
         self.room.with_room(|| self.room.store.make_folder(folder, name))
     }
 
+    fn make_folders(&self, folders: &[&Folder]) -> Vec<Result<(), StoreError>> {
+        let mut results = self.room.store.make_folders(folders);
+        for (folder, result) in folders.iter().zip(&mut results) {
+            if let (Some(above), true) = (folder.above(), result.as_ref().is_err_and(is_full)) {
+                *result = self.make_folder(above, folder.name());
+            }
+        }
+        results
+    }
+
     fn create(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
         let file = self.room.with_room(|| self.room.store.create(folder, name))?;
         Ok(Box::new(RoomyFile::new(file, &self.room)))
@@ -52,12 +67,36 @@ impl FileStore for RoomyStore {
         self.room.store.open(folder, name)
     }
 
+    fn read_start(&self, folder: &Folder, name: &[u8], most: usize) -> Result<(FileStat, Vec<u8>), StoreError> {
+        self.room.store.read_start(folder, name, most)
+    }
+
     fn symlink(&self, folder: &Folder, name: &[u8], points_to: &[u8]) -> Result<(), StoreError> {
         self.room.with_room(|| self.room.store.symlink(folder, name, points_to))
     }
 
     fn hard_link(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
         self.room.with_room(|| self.room.store.hard_link(from, to))
+    }
+
+    fn hard_links_if(
+        &self,
+        from: &Folder,
+        to: &Folder,
+        names: &[&[u8]],
+        fits: &dyn Fn(usize, &FileStat) -> bool,
+    ) -> Vec<Result<bool, StoreError>> {
+        let store = &self.room.store;
+        let mut results = store.hard_links_if(from, to, names, fits);
+        for (place, (name, result)) in names.iter().zip(&mut results).enumerate() {
+            if result.as_ref().is_err_and(is_full) {
+                *result = self.room.with_room(|| {
+                    let one = store.hard_links_if(from, to, &[name], &|_, stat| fits(place, stat));
+                    one.into_iter().next().unwrap_or(Ok(false))
+                });
+            }
+        }
+        results
     }
 
     fn make_node(&self, folder: &Folder, name: &[u8], kind: EntryKind, rdev: u64) -> Result<(), StoreError> {
@@ -71,6 +110,10 @@ impl FileStore for RoomyStore {
 
     fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
         self.room.store.remove(folder, name)
+    }
+
+    fn remove_all(&self, folder: &Folder, names: &[&[u8]]) -> Vec<Result<(), StoreError>> {
+        self.room.store.remove_all(folder, names)
     }
 
     fn remove_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {

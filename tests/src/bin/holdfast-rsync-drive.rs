@@ -1,11 +1,13 @@
 //! One operation of the rsync engine in a process of its own, for tests that kill it or measure its memory.
 //!
-//! `holdfast-rsync-drive DESTINATION OPERATION [ARGUMENT…]`; ends with a line `peak N` of kibibytes.
+//! `holdfast-rsync-drive DESTINATION OPERATION [ARGUMENT…]`; ends with a line `peak N` of kibibytes. An operation behind
+//! `far-` is done on a place that is far away, and says before that how many turns and calls it took.
 
 use std::path::Path;
 
 use engine_api::{Engine, ForgetRequest, Silent, SnapshotFilter, Timestamp};
-use holdfast_tests::rsync::Place;
+use holdfast_tests::rsync::{Place, local};
+use holdfast_tests::turns::FarFiles;
 
 fn main() {
     // As the program does it.
@@ -14,7 +16,15 @@ fn main() {
     let [destination, operation, more @ ..] = arguments.as_slice() else {
         panic!("usage: holdfast-rsync-drive DESTINATION OPERATION [ARGUMENT…]");
     };
-    run(&Place::open(Path::new(destination)), operation, more);
+    let destination = Path::new(destination);
+    if let Some(operation) = operation.strip_prefix("far-") {
+        let far = FarFiles::new(local(destination));
+        run(&Place::on(far.clone()), operation, more);
+        let (turns, calls) = far.taken();
+        println!("turns {turns}\ncalls {calls}");
+    } else {
+        run(&Place::open(destination), operation, more);
+    }
     println!("peak {}", peak());
 }
 

@@ -10,6 +10,7 @@ mod memory;
 mod random;
 mod script;
 mod shared_blocks;
+mod turns;
 mod zoo;
 
 /// A file that nobody lists is a suite that nobody runs.

@@ -5,6 +5,7 @@
 
 mod content;
 mod entries;
+mod many;
 mod metadata;
 
 use std::ops::ControlFlow;
@@ -27,6 +28,9 @@ const CHECKS: &[Check] = &[
     ("symbolic links are kept and not followed", entries::symlinks),
     ("pipes and devices are made", entries::nodes),
     ("many threads work in one folder", entries::threads),
+    ("folders in one another are made at once", many::folders),
+    ("many links are made at once", many::links),
+    ("small files are written and read at once", many::whole_files),
     ("create refuses what is there", content::exclusive),
     ("reads and writes go by position", content::positions),
     ("lengths are set, and holes read as zeros", content::lengths),

@@ -235,6 +235,44 @@ impl StoredFile for OpenFile {
         })
     }
 
+    /// All is sent at once: what is asked of one file is done in the order of asking.
+    fn complete(self: Box<Self>, metadata: &NewMetadata<'_>, sync: bool) -> Result<Vec<StoreError>, StoreError> {
+        let Self {
+            root,
+            path,
+            handle,
+            writes,
+            ..
+        } = *self;
+        let link = Arc::clone(handle.link());
+        let error = |operation, problem| {
+            let problem = root.explain(&link, problem);
+            Context::new(operation, &path, root.location()).error(problem)
+        };
+        let mut pending = writes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(problem) = pending.failed {
+            return Err(error("write", problem));
+        }
+        let mut failed = Vec::new();
+        let mut fail = |operation, problem| failed.push((operation, problem));
+        let ask = || -> Result<_, Problem> {
+            let set = metadata::ask(&metadata::Target::Open(&handle), metadata, &mut fail)?;
+            let syncs = sync && link.extensions().fsync;
+            let synced = syncs.then(|| handle.sync()).transpose()?;
+            Ok((set, synced, handle.close()?))
+        };
+        let (set, synced, closed) = ask().map_err(|problem| error("close", problem))?;
+        pending.writes.finish().map_err(|problem| error("write", problem))?;
+        set.take(&mut fail);
+        let synced = synced.map_or(Ok(()), |answer| allow(answer.done(), &[]));
+        synced.map_err(|problem| error("sync", problem))?;
+        closed.done().map_err(|problem| error("close", problem))?;
+        Ok(failed
+            .into_iter()
+            .map(|(operation, problem)| error(operation, problem))
+            .collect())
+    }
+
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }

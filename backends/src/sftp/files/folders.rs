@@ -1,18 +1,19 @@
 //! Folders by path. The server follows symbolic links in a path, so every part of one is looked at before it is used.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use engine_api::{Folder, StoreErrorKind};
 
 use crate::sftp::errors::Problem;
 use crate::sftp::link::Link;
-use crate::sftp::requests::Requests;
+use crate::sftp::requests::{Answer, Requests};
 use crate::sftp::root::{Root, join};
 use crate::sftp::wire::FileKind;
 
 /// What is noted on a folder.
-struct Note {
+pub(super) struct Note {
     path: Vec<u8>,
     /// It was there, and a folder, when it was first used.
     proven: AtomicBool,
@@ -20,26 +21,122 @@ struct Note {
 
 /// The path of `name` in `folder`.
 pub(super) fn path(root: &Root, link: &Arc<Link>, folder: &Folder, name: &[u8]) -> Result<Vec<u8>, Problem> {
-    if !Folder::is_name(name) {
-        return Err(Problem::known(StoreErrorKind::Other, "that cannot be a name"));
-    }
-    Ok(join(&self::folder(root, link, folder)?, name))
+    within(&self::folder(root, link, folder)?, name)
 }
 
 /// The path of `folder`.
 pub(super) fn folder(root: &Root, link: &Arc<Link>, folder: &Folder) -> Result<Vec<u8>, Problem> {
+    proofs(root, link, folder)?.take()?;
+    Ok(note(root, folder)?.path.clone())
+}
+
+/// The path of `folder`, and the proof of it, which may still be on its way.
+pub(super) fn path_and_proofs<'a>(
+    root: &'a Root,
+    link: &Arc<Link>,
+    folder: &'a Folder,
+) -> Result<(Vec<u8>, Proofs<'a>), Problem> {
+    let proofs = proofs(root, link, folder)?;
+    Ok((note(root, folder)?.path.clone(), proofs))
+}
+
+/// The path of `name` in the folder that is at `folder`.
+pub(super) fn within(folder: &[u8], name: &[u8]) -> Result<Vec<u8>, Problem> {
+    if Folder::is_name(name) {
+        return Ok(join(folder, name));
+    }
+    Err(Problem::known(StoreErrorKind::Other, "that cannot be a name"))
+}
+
+/// Asks what is at the path of `folder`, and at those above it, where that is not known; all at once.
+fn proofs<'a>(root: &'a Root, link: &Arc<Link>, folder: &'a Folder) -> Result<Proofs<'a>, Problem> {
     let mut unproven = Vec::new();
     let mut at = Some(folder);
     while let Some(one) = at {
-        let note = note(root, one)?;
+        let note = self::note(root, one)?;
         if one.above().is_none() || note.proven.load(Ordering::Relaxed) {
             break;
         }
-        unproven.push(note);
+        let is_top = one.above().is_some_and(|above| above.above().is_none());
+        if root.made.has(&note.path, is_top) {
+            // So are those above it, which were looked at before.
+            note.proven.store(true, Ordering::Relaxed);
+            break;
+        }
+        unproven.push((note, is_top));
         at = one.above();
     }
-    prove(link, &unproven)?;
-    Ok(note(root, folder)?.path.clone())
+    let ask = |(note, is_top): (&'a Note, bool)| {
+        Ok(Asked {
+            note,
+            is_top,
+            answer: link.lstat(&note.path)?,
+        })
+    };
+    let asked = unproven.into_iter().rev().map(ask).collect::<Result<_, Problem>>()?;
+    Ok(Proofs { asked, root })
+}
+
+struct Asked<'a> {
+    note: &'a Note,
+    is_top: bool,
+    answer: Answer,
+}
+
+/// What was asked about folders, the topmost first.
+pub(super) struct Proofs<'a> {
+    asked: Vec<Asked<'a>>,
+    root: &'a Root,
+}
+
+impl Proofs<'_> {
+    /// Fails unless each of them is a folder.
+    pub(super) fn take(self) -> Result<(), Problem> {
+        for Asked { note, is_top, answer } in self.asked {
+            match answer.attributes()?.kind() {
+                FileKind::Folder | FileKind::Unknown => {
+                    note.proven.store(true, Ordering::Relaxed);
+                    if is_top {
+                        self.root.made.note(&note.path);
+                    }
+                }
+                FileKind::Symlink => {
+                    let shown = String::from_utf8_lossy(&note.path).into_owned();
+                    let message = format!("{shown} is a symbolic link, which is not followed");
+                    return Err(Problem::known(StoreErrorKind::Other, message));
+                }
+                _ => return Err(Problem::not_found()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Folders that were made and not used yet, and those at the top that were looked at: what they are need not be asked. A
+/// bounded number of them.
+#[derive(Default)]
+pub(in crate::sftp) struct Made(Mutex<HashSet<Vec<u8>>>);
+
+impl Made {
+    const MOST: usize = 4096;
+
+    pub(super) fn note(&self, path: &[u8]) {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.len() < Self::MOST {
+            made.insert(path.to_vec());
+        }
+    }
+
+    /// Whether it is known; it is forgotten by that, unless it is one of the few at the top.
+    fn has(&self, path: &[u8], is_top: bool) -> bool {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_top { made.contains(path) } else { made.remove(path) }
+    }
+
+    /// Something else may be there now.
+    pub(super) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 fn note<'a>(root: &Root, folder: &'a Folder) -> Result<&'a Note, Problem> {
@@ -50,25 +147,4 @@ fn note<'a>(root: &Root, folder: &'a Folder) -> Result<&'a Note, Problem> {
     folder
         .note(make)
         .ok_or(Problem::Nonsense("the folder is another store's"))
-}
-
-/// Looks at all of them at once, the lowest first in the list.
-fn prove(link: &Arc<Link>, folders: &[&Note]) -> Result<(), Problem> {
-    let answers: Vec<_> = folders
-        .iter()
-        .rev()
-        .map(|note| link.lstat(&note.path).map(|answer| (note, answer)))
-        .collect::<Result<_, _>>()?;
-    for (note, answer) in answers {
-        match answer.attributes()?.kind() {
-            FileKind::Folder | FileKind::Unknown => note.proven.store(true, Ordering::Relaxed),
-            FileKind::Symlink => {
-                let shown = String::from_utf8_lossy(&note.path).into_owned();
-                let message = format!("{shown} is a symbolic link, which is not followed");
-                return Err(Problem::known(StoreErrorKind::Other, message));
-            }
-            _ => return Err(Problem::not_found()),
-        }
-    }
-    Ok(())
 }

@@ -90,13 +90,39 @@ impl Target<'_> {
     }
 }
 
-/// Sets `metadata`: the owner first, because that clears setuid; the times last, because the rest changes them. Each part
-/// is a request of its own, for servers do the parts of one in another order; all are under way at once.
+/// Sets `metadata`, and waits for it.
 pub(super) fn set(
     target: &Target<'_>,
     metadata: &NewMetadata<'_>,
     failed: &mut dyn FnMut(&'static str, Problem),
 ) -> Result<(), Problem> {
+    ask(target, metadata, failed)?.take(failed);
+    Ok(())
+}
+
+/// Metadata that is being set.
+pub(super) struct Asked([(&'static str, Option<Answer>); 3]);
+
+impl Asked {
+    /// Waits for all of it.
+    pub(super) fn take(self, failed: &mut dyn FnMut(&'static str, Problem)) {
+        for (operation, answer) in self.0 {
+            if let Some(answer) = answer
+                && let Err(problem) = answer.done()
+            {
+                failed(operation, problem);
+            }
+        }
+    }
+}
+
+/// Begins to set `metadata`: the owner first, because that clears setuid; the times last, because the rest changes them.
+/// Each part is a request of its own, for servers do the parts of one in another order; all are under way at once.
+pub(super) fn ask(
+    target: &Target<'_>,
+    metadata: &NewMetadata<'_>,
+    failed: &mut dyn FnMut(&'static str, Problem),
+) -> Result<Asked, Problem> {
     let owner = metadata.owner.map(|owner| {
         target.set(&Attributes {
             owner: Some(owner),
@@ -127,19 +153,11 @@ pub(super) fn set(
         let problem = Problem::known(StoreErrorKind::Unsupported, "SFTP has no extended attributes");
         failed("set the attributes of", problem);
     }
-    let answers = [
+    Ok(Asked([
         ("set the owner of", owner),
         ("set the mode of", mode),
         ("set the times of", times),
-    ];
-    for (operation, answer) in answers {
-        if let Some(answer) = answer
-            && let Err(problem) = answer.done()
-        {
-            failed(operation, problem);
-        }
-    }
-    Ok(())
+    ]))
 }
 
 fn set_times(target: &Target<'_>, times: (u32, u32)) -> Result<Answer, Problem> {

@@ -3,6 +3,7 @@
 mod ahead;
 mod file;
 mod folders;
+mod links;
 mod metadata;
 mod probe;
 
@@ -15,10 +16,12 @@ use engine_api::{
 };
 
 use self::file::OpenFile;
+pub(super) use self::folders::Made;
 use super::errors::{Context, Problem};
 use super::link::Link;
-use super::requests::{Answer, Requests};
+use super::requests::{Answer, Handle, Opening, Requests};
 use super::root::{Root, sync_folder};
+use super::transfer;
 use super::wire::{Attributes, FileKind, flag};
 
 /// Answers of one folder's listing that are asked for at once.
@@ -76,7 +79,44 @@ impl Files {
         result.map_err(|problem| self.error(place, problem))
     }
 
-    fn file(&self, folder: &Folder, name: &[u8], handle: super::requests::Handle, is_new: bool) -> Box<dyn StoredFile> {
+    /// Asks for all of them at once; which were made.
+    fn ask_for_folders(&self, folders: &[&Folder]) -> Vec<bool> {
+        let Some(Ok(link)) = (folders.len() > 1).then(|| self.root.client.link()) else {
+            return Vec::new();
+        };
+        let first = folders.first().and_then(|folder| folder.above());
+        // Those between come from here.
+        if first.is_none_or(|above| folders::folder(&self.root, &link, above).is_err()) {
+            return Vec::new();
+        }
+        let path = |folder: &Folder| self.root.path_of(&folder.path());
+        let asked: Vec<_> = folders
+            .iter()
+            .map(|folder| (path(folder), link.make_folder(&path(folder), 0o700)))
+            .collect();
+        let made = asked.into_iter().map(|(path, asked)| {
+            let made = asked.and_then(Answer::done).is_ok();
+            if made {
+                self.root.made.note(&path);
+            }
+            made
+        });
+        made.collect()
+    }
+
+    fn linked(&self, link: &Arc<Link>, path: &[u8], answer: Answer) -> Result<(), Problem> {
+        let made = making(link, path, answer.done());
+        made.map_err(|problem| match self.root.explain(link, problem) {
+            // Nothing else is left that a server would not name.
+            problem if problem.is_vague() => Problem::known(
+                StoreErrorKind::TooManyLinks,
+                "the server refuses one more name for the file",
+            ),
+            problem => problem,
+        })
+    }
+
+    fn file(&self, folder: &Folder, name: &[u8], handle: Handle, is_new: bool) -> Box<dyn StoredFile> {
         Box::new(OpenFile::new(
             Arc::clone(&self.root),
             folder.path_of(name),
@@ -94,6 +134,27 @@ fn making<T>(link: &Arc<Link>, path: &[u8], result: Result<T, Problem>) -> Resul
         }
         other => other,
     }
+}
+
+/// Opens a regular file, with what it was just before that.
+fn open(link: &Arc<Link>, path: &[u8]) -> Result<(Handle, Attributes), Problem> {
+    // A pipe would hold the server up for ever, and it follows links.
+    let found = link.lstat(path)?.attributes()?;
+    if !matches!(found.kind(), FileKind::File | FileKind::Unknown) {
+        return Err(Problem::known(StoreErrorKind::Other, "it is no regular file"));
+    }
+    let handle = link.open_file(path, flag::READ, &Attributes::default())?.handle()?;
+    Ok((handle, found))
+}
+
+fn check_links(link: &Link) -> Result<(), Problem> {
+    if link.extensions().hard_link {
+        return Ok(());
+    }
+    Err(Problem::known(
+        StoreErrorKind::Unsupported,
+        "the server cannot make hard links",
+    ))
 }
 
 fn is_there(link: &Arc<Link>, path: &[u8]) -> Result<bool, Problem> {
@@ -140,8 +201,10 @@ impl FileStore for Files {
         let place = ("list", folder, &b""[..]);
         let mut attempt = || {
             let link = self.root.client.link()?;
-            let path = folders::folder(&self.root, &link, folder)?;
-            list(&link, &path, each).map_err(|problem| self.root.explain(&link, problem))
+            let (path, proofs) = folders::path_and_proofs(&self.root, &link, folder)?;
+            let opening = link.open_folder(&path)?;
+            proofs.take()?;
+            list(opening, each).map_err(|problem| self.root.explain(&link, problem))
         };
         attempt().map_err(|problem| self.error(place, problem))
     }
@@ -158,8 +221,20 @@ impl FileStore for Files {
 
     fn make_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
         self.within(("make the folder", folder, name), |link, path| {
-            making(link, path, link.make_folder(path, 0o700)?.done())
+            making(link, path, link.make_folder(path, 0o700)?.done())?;
+            self.root.made.note(path);
+            Ok(())
         })
+    }
+
+    fn make_folders(&self, folders: &[&Folder]) -> Vec<Result<(), StoreError>> {
+        let mut made = self.ask_for_folders(folders).into_iter();
+        let results = folders.iter().map(|folder| match (folder.above(), made.next()) {
+            (None, _) | (Some(_), Some(true)) => Ok(()),
+            // A server may have done them in another order; and why it failed is found out by doing it again.
+            (Some(above), _) => self.make_folder(above, folder.name()),
+        });
+        results.collect()
     }
 
     fn create(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
@@ -173,14 +248,17 @@ impl FileStore for Files {
 
     fn open(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
         let handle = self.reading(("open", folder, name), |link, path| {
-            // A pipe would hold the server up for ever, and it follows links.
-            let found = link.lstat(path)?.attributes()?;
-            if !matches!(found.kind(), FileKind::File | FileKind::Unknown) {
-                return Err(Problem::known(StoreErrorKind::Other, "it is no regular file"));
-            }
-            link.open_file(path, flag::READ, &Attributes::default())?.handle()
+            open(link, path).map(|(handle, _)| handle)
         })?;
         Ok(self.file(folder, name, handle, false))
+    }
+
+    fn read_start(&self, folder: &Folder, name: &[u8], most: usize) -> Result<(FileStat, Vec<u8>), StoreError> {
+        self.reading(("read", folder, name), |link, path| {
+            let (handle, found) = open(link, path)?;
+            let content = transfer::read_start(&handle, found.size.unwrap_or(0), most)?;
+            Ok((metadata::stat(&found)?, content))
+        })
     }
 
     fn symlink(&self, folder: &Folder, name: &[u8], points_to: &[u8]) -> Result<(), StoreError> {
@@ -191,23 +269,21 @@ impl FileStore for Files {
 
     fn hard_link(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
         self.within(("make the link", to.0, to.1), |link, path| {
-            if !link.extensions().hard_link {
-                return Err(Problem::known(
-                    StoreErrorKind::Unsupported,
-                    "the server cannot make hard links",
-                ));
-            }
+            check_links(link)?;
             let from = folders::path(&self.root, link, from.0, from.1)?;
-            let made = making(link, path, link.hard_link(&from, path)?.done());
-            made.map_err(|problem| match self.root.explain(link, problem) {
-                // Nothing else is left that a server would not name.
-                problem if problem.is_vague() => Problem::known(
-                    StoreErrorKind::TooManyLinks,
-                    "the server refuses one more name for the file",
-                ),
-                problem => problem,
-            })
+            self.linked(link, path, link.hard_link(&from, path)?)
         })
+    }
+
+    /// Everything is asked at once, also what the old folder is; what was linked in vain is removed.
+    fn hard_links_if(
+        &self,
+        from: &Folder,
+        to: &Folder,
+        names: &[&[u8]],
+        fits: &dyn Fn(usize, &FileStat) -> bool,
+    ) -> Vec<Result<bool, StoreError>> {
+        links::link_all(self, from, to, names, fits)
     }
 
     fn make_node(&self, folder: &Folder, name: &[u8], _kind: EntryKind, _rdev: u64) -> Result<(), StoreError> {
@@ -220,6 +296,7 @@ impl FileStore for Files {
     }
 
     fn rename(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
+        self.root.made.forget();
         self.within(("rename", from.0, from.1), |link, path| {
             let to = folders::path(&self.root, link, to.0, to.1)?;
             if link.extensions().posix_rename {
@@ -245,7 +322,27 @@ impl FileStore for Files {
         })
     }
 
+    fn remove_all(&self, folder: &Folder, names: &[&[u8]]) -> Vec<Result<(), StoreError>> {
+        let error = |name: &[u8], problem| self.error(("remove", folder, name), problem);
+        let begun = self.root.client.link().and_then(|link| {
+            let path = folders::folder(&self.root, &link, folder)?;
+            Ok((link, path))
+        });
+        let (link, path) = match begun {
+            Ok(begun) => begun,
+            Err(problem) => return names.iter().map(|name| Err(error(name, problem.clone()))).collect(),
+        };
+        let ask = |name: &&[u8]| link.remove(&folders::within(&path, name)?);
+        let asked: Vec<_> = names.iter().map(ask).collect();
+        let take = |(asked, name): (Result<Answer, Problem>, &&[u8])| {
+            let done = asked.and_then(Answer::done);
+            done.map_err(|problem| error(name, self.root.explain(&link, problem)))
+        };
+        asked.into_iter().zip(names).map(take).collect()
+    }
+
     fn remove_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
+        self.root.made.forget();
         self.within(("remove the folder", folder, name), |link, path| {
             match link.remove_folder(path)?.done() {
                 Err(problem) if problem.is_vague() && !is_empty(link, path)? => {
@@ -275,6 +372,10 @@ impl FileStore for Files {
         let attempt = || {
             let link = self.root.client.link()?;
             let path = folders::folder(&self.root, &link, folder)?;
+            if folder.above().is_none_or(|above| above.above().is_none()) {
+                // The topmost are synced several times in a run.
+                return self.root.sync_kept(&link, &path);
+            }
             sync_folder(self.root.open_folder(&link, &path)?)
         };
         attempt().map_err(|problem| self.error(("sync the folder", folder, b""), problem))
@@ -295,8 +396,8 @@ impl FileStore for Files {
     }
 }
 
-fn list(link: &Arc<Link>, path: &[u8], each: &mut dyn FnMut(Listed<'_>) -> ControlFlow<()>) -> Result<(), Problem> {
-    let handle = link.open_folder(path)?.handle()?;
+fn list(opening: Opening, each: &mut dyn FnMut(Listed<'_>) -> ControlFlow<()>) -> Result<(), Problem> {
+    let handle = opening.handle()?;
     let mut answers = std::collections::VecDeque::new();
     loop {
         // A small folder needs two; what is asked for in vain costs little.
@@ -333,10 +434,13 @@ fn make_way(link: &Arc<Link>, path: &[u8]) -> Result<(), Problem> {
 
 fn is_empty(link: &Arc<Link>, path: &[u8]) -> Result<bool, Problem> {
     let mut empty = true;
-    match list(link, path, &mut |_| {
-        empty = false;
-        ControlFlow::Break(())
-    }) {
+    let listed = link.open_folder(path).and_then(|opening| {
+        list(opening, &mut |_| {
+            empty = false;
+            ControlFlow::Break(())
+        })
+    });
+    match listed {
         Ok(()) => Ok(empty),
         Err(problem) if problem.is_connections() => Err(problem),
         // It cannot be looked into: the first failure tells more.

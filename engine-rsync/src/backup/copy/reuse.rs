@@ -37,10 +37,10 @@ impl Job<'_, '_> {
             remove_tree(store, folder, name, self.context.progress)?;
             return Ok(None);
         }
-        Ok(Some(self.describe(
-            |new| store.set_metadata(folder, name, new),
-            || store.stat(folder, name).ok().flatten(),
-        )))
+        let xattrs = self.context.keeps.xattrs(&self.metadata.xattrs);
+        let new = self.context.keeps.new_metadata(self.metadata, &xattrs);
+        let failed = store.set_metadata(folder, name, &new);
+        Ok(Some(self.settled(&failed)))
     }
 
     pub(super) fn reuse_small(&self, tools: &mut Tools) -> Result<Option<Settled>, Failed> {

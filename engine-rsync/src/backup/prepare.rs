@@ -1,0 +1,31 @@
+//! Before the walk: the lock is taken, and at the same time all is found out that does not depend on it.
+
+use engine_api::{BackupRequest, Progress};
+
+use super::plan::Plan;
+use crate::RsyncEngine;
+use crate::error::Result;
+use crate::lock::Lock;
+use crate::snapshots;
+use crate::survey::Survey;
+
+/// Takes the lock and makes the plan.
+pub fn run(engine: &RsyncEngine, request: &BackupRequest, progress: &dyn Progress) -> Result<(Lock, Plan)> {
+    let store = engine.store();
+    let seen = Survey::take(store)?;
+    // Before anything is written, a lock too.
+    seen.check_marker(engine)?;
+    std::thread::scope(|scope| {
+        // Whoever asks next waits for this answer.
+        scope.spawn(|| store.capabilities());
+        let newest = seen.dated(engine.zone()).pop();
+        let expected = newest.filter(|_| request.parent.is_none() && !seen.may_be_taken_over());
+        let early = expected.map(|(time, name)| scope.spawn(move || snapshots::load_to_read(store, time, &name)));
+        // What another run did meanwhile shows only to who holds the lock.
+        let (lock, now) = Lock::take_and(engine, progress, Some(&seen), || Survey::take(store))?;
+        now.check_marker(engine)?;
+        let early = early.and_then(|early| early.join().ok()?.ok());
+        let plan = Plan::make(engine, request, progress, now, early)?;
+        Ok((lock, plan))
+    })
+}

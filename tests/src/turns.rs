@@ -82,13 +82,10 @@ impl FarFiles {
     /// What `inner` can do, but for what only a filesystem of this machine or one that syncs all at once can.
     #[must_use]
     pub fn new(inner: Arc<dyn FileStore>) -> Arc<Self> {
-        let capabilities = FileCapabilities {
-            local_path: None,
-            sync_all: false,
-            reflinks: false,
-            concurrency: 128,
-            ..inner.capabilities().clone()
-        };
+        let mut capabilities = inner.capabilities().clone();
+        capabilities.local_path = None;
+        (capabilities.sync_all, capabilities.reflinks) = (false, false);
+        capabilities.concurrency = 128;
         let clock = Arc::new(Clock {
             state: Mutex::default(),
             ended: Condvar::new(),

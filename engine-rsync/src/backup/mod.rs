@@ -39,7 +39,6 @@ use counters::Counters;
 use groups::Groups;
 use keeps::Keeps;
 use ledger::Ledger;
-use plan::Plan;
 
 /// Bytes of files that are read and not written yet, where the place is far away.
 const READ_AHEAD: usize = 24 << 20;

@@ -9,7 +9,7 @@ use engine_api::{EntryKind, FileStore, Folder, Progress, Timestamp};
 use crate::error::{Error, Result};
 use crate::manifest::place::Pending;
 use crate::manifest::{About, Digest, Manifest, ManifestError, Record, Records, path_order};
-use crate::parallel::{self, lock};
+use crate::parallel::{self, READERS, lock};
 use crate::read::{PIECE, Unread, digest_of};
 use crate::time::same_time;
 use crate::tree::{Folders, TreeWalk};
@@ -113,7 +113,8 @@ fn digests(
             _ => unread.push((at, record)),
         }
     }
-    parallel::each(&unread, store.capabilities().concurrency, |(at, record)| {
+    let readers = store.capabilities().concurrency.min(READERS);
+    parallel::each(&unread, readers, |(at, record)| {
         let mut folders = Folders::new(top.clone());
         let Ok((folder, name)) = folders.find(&record.path) else {
             return Ok(());

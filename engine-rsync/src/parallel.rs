@@ -66,6 +66,9 @@ pub fn together(parts: &[Part<'_>]) -> Result<()> {
     })
 }
 
+/// Files that are read to their end at the same time: a store far away keeps for each what it reads ahead.
+pub const READERS: usize = 32;
+
 /// Calls `work` with every item on up to `threads` threads; stops at the first failure.
 pub fn each<T: Sync>(items: &[T], threads: usize, work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
     let next = AtomicUsize::new(0);

@@ -199,6 +199,13 @@ impl Root {
     }
 }
 
+impl Drop for Root {
+    /// What is open keeps its connection, which is to end while there is somebody to end it.
+    fn drop(&mut self) {
+        self.close_kept();
+    }
+}
+
 fn vanished() -> Problem {
     Problem::known(
         StoreErrorKind::Vanished,

@@ -11,7 +11,7 @@ use super::findings::Findings;
 use super::share::{Chooser, Share};
 use crate::error::{Error, Result};
 use crate::manifest::Digest;
-use crate::parallel::{self, lock};
+use crate::parallel::{self, READERS, lock};
 use crate::read::{PIECE, Unread, digest_of};
 use crate::tree::{Folders, absolute};
 
@@ -104,7 +104,8 @@ impl<'a> Reader<'a> {
     pub fn read_rest(&mut self) -> Result<()> {
         let waiting = std::mem::take(&mut self.waiting);
         let (bad, bytes) = (Mutex::new(Vec::new()), AtomicU64::new(0));
-        parallel::each(&waiting, self.store.capabilities().concurrency, |candidate| {
+        let readers = self.store.capabilities().concurrency.min(READERS);
+        parallel::each(&waiting, readers, |candidate| {
             match self.read(candidate)? {
                 None => {
                     bytes.fetch_add(candidate.size, Ordering::Relaxed);

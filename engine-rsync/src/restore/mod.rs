@@ -24,6 +24,7 @@ use fstree::{Target, TargetOptions};
 
 use crate::error::{Error, Result, is_out_of_reach};
 use crate::manifest::ManifestError;
+use crate::parallel::{Permits, READERS};
 use crate::snapshots::Stored;
 use crate::{RsyncEngine, snapshots};
 use counters::Counters;
@@ -47,6 +48,8 @@ struct Context<'a> {
     selected: Selected,
     progress: &'a dyn Progress,
     counters: Counters<'a>,
+    /// For files that are not read at once.
+    readers: Permits,
 }
 
 impl Context<'_> {
@@ -107,6 +110,7 @@ pub fn run(engine: &RsyncEngine, request: &RestoreRequest, progress: &dyn Progre
         selected,
         progress,
         counters,
+        readers: Permits::new(READERS),
     };
     progress.event(Event::Phase {
         phase: Phase::Restoring,
@@ -150,6 +154,7 @@ pub fn compare(engine: &RsyncEngine, request: &CompareRequest, progress: &dyn Pr
         selected,
         progress,
         counters,
+        readers: Permits::new(READERS),
     };
     progress.event(Event::Phase {
         phase: Phase::Verifying,

@@ -64,6 +64,8 @@ impl Worker<'_, '_> {
 
     fn write(&mut self, job: &Job, update: bool) -> Result<()> {
         let (record, path) = (&job.record, job.path.as_path());
+        let context = self.context;
+        let _permit = (record.metadata.size > SMALL).then(|| context.readers.take(1));
         let (source, stat) = match self.open(record, &job.stored) {
             Ok(opened) => opened,
             Err(Error::Store(error)) => return self.unreadable(path, error),

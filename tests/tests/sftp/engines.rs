@@ -315,9 +315,10 @@ fn rsync_goes_on_over_a_connection_that_breaks() {
     for round in 0..4_u64 {
         corpus::edit_plain_tree(&tree, 10 + round, 4);
         let plan = move |number: u64| match number {
-            0 => Fault::CutUp(60_000 + round * 170_000),
-            1 => Fault::CutDown(40_000 + round * 9_000),
-            2 => Fault::CutUp(300_000 + round * 310_000),
+            // A later run sends little but links.
+            0 => Fault::CutUp(20_000 + round * 4_000),
+            1 => Fault::CutDown(15_000 + round * 2_000),
+            2 => Fault::CutUp(30_000 + round * 2_000),
             _ => Fault::None,
         };
         let proxy = Proxy::start(plain.server.address(), Arc::new(plan));

@@ -1,10 +1,9 @@
 //! What lies in a destination, seen with two listings at the same time instead of a question for each thing.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use engine_api::{EntryKind, FileStore, Folder, Timestamp};
-use jiff::tz::TimeZone;
+use engine_api::{FileStore, Folder, Listed, Timestamp};
 
 use crate::RsyncEngine;
 use crate::error::{Error, Result};
@@ -12,33 +11,44 @@ use crate::layout::{self, IN_PROGRESS, MARKER, REMOVING, TAKING_OVER};
 use crate::manifest::place;
 use crate::{prune, snapshots};
 
-/// Names, with what each is where the place tells.
-type Names = BTreeMap<Box<[u8]>, Option<EntryKind>>;
-
-/// The names in the destination and in Holdfast's own folder there, as they were at one moment.
+/// What counts in the destination, and the names in Holdfast's own folder there, as they were at one moment.
 pub struct Survey {
-    root: Names,
+    has_marker: bool,
+    in_progress: bool,
+    dated: Vec<(Timestamp, String)>,
     /// `None` when there is no such folder.
-    own: Option<Names>,
+    own: Option<BTreeSet<Box<[u8]>>>,
 }
 
 impl Survey {
-    pub fn take(store: &dyn FileStore) -> Result<Self> {
-        let root = store.root();
+    pub fn take(engine: &RsyncEngine) -> Result<Self> {
         std::thread::scope(|scope| {
-            let own = scope.spawn(|| match names(store, &place::folder(store)) {
+            let own = scope.spawn(|| match own_names(engine.store()) {
                 Err(Error::Store(error)) if error.is_not_found() => Ok(None),
                 other => other.map(Some),
             });
-            let root = names(store, &root)?;
-            let own = own.join().unwrap_or(Err(Error::Interrupted))?;
-            Ok(Self { root, own })
+            let mut seen = Self {
+                has_marker: false,
+                in_progress: false,
+                dated: Vec::new(),
+                own: None,
+            };
+            each(engine.store(), &engine.store().root(), |listed| {
+                let kind = listed.kind.or(listed.stat.map(|stat| stat.kind));
+                seen.has_marker |= listed.name == MARKER;
+                seen.in_progress |= listed.name == IN_PROGRESS;
+                seen.dated
+                    .extend(snapshots::dated_name(listed.name, kind, engine.zone()));
+            })?;
+            seen.dated.sort_unstable_by(|one, other| one.1.cmp(&other.1));
+            seen.own = own.join().unwrap_or(Err(Error::Interrupted))?;
+            Ok(seen)
         })
     }
 
-    /// Whether the destination has the name.
-    pub fn has(&self, name: &[u8]) -> bool {
-        self.root.contains_key(name)
+    /// Whether the mark of the script is there.
+    pub const fn in_progress(&self) -> bool {
+        self.in_progress
     }
 
     /// Whether Holdfast's own folder is there.
@@ -48,12 +58,12 @@ impl Survey {
 
     /// Whether something has the name there.
     pub fn own_has(&self, name: &[u8]) -> bool {
-        self.own.as_ref().is_some_and(|own| own.contains_key(name))
+        self.own.as_ref().is_some_and(|own| own.contains(name))
     }
 
     /// Refuses a place that is not meant for backups, or makes it one where the settings say so.
     pub fn check_marker(&self, engine: &RsyncEngine) -> Result<()> {
-        if self.has(MARKER) {
+        if self.has_marker {
             return Ok(());
         }
         layout::check_marker(engine)
@@ -61,40 +71,41 @@ impl Survey {
 
     /// Whether a run of the script that did not come to its end may have to be taken over.
     pub fn may_be_taken_over(&self) -> bool {
-        self.has(IN_PROGRESS) || self.own_has(TAKING_OVER)
+        self.in_progress || self.own_has(TAKING_OVER)
     }
 
     /// Whether a snapshot was being removed and is not gone.
     pub fn is_half_removed(&self) -> bool {
-        let own = self.own.iter().flat_map(BTreeMap::keys);
+        let own = self.own.iter().flatten();
         own.into_iter().any(|name| name.starts_with(REMOVING))
     }
 
     /// The folders that are named as snapshots are, oldest first.
-    pub fn dated(&self, zone: &TimeZone) -> Vec<(Timestamp, String)> {
-        let names = self.root.iter().map(|(name, kind)| (name.as_ref(), *kind));
-        let mut dated: Vec<_> = names
-            .filter_map(|(name, kind)| snapshots::dated_name(name, kind, zone))
-            .collect();
-        dated.sort_unstable_by(|one, other| one.1.cmp(&other.1));
-        dated
+    pub fn dated(&self) -> &[(Timestamp, String)] {
+        &self.dated
     }
 
     /// The files of manifests that belong to none of these snapshots.
-    pub fn orphans(&self, dated: &[(Timestamp, String)]) -> Vec<Vec<u8>> {
-        let own = self.own.iter().flat_map(BTreeMap::keys);
-        own.filter(|name| prune::is_orphan(name, dated))
+    pub fn orphans(&self) -> Vec<Vec<u8>> {
+        let own = self.own.iter().flatten();
+        own.filter(|name| prune::is_orphan(name, &self.dated))
             .map(|name| name.to_vec())
             .collect()
     }
 }
 
-fn names(store: &dyn FileStore, folder: &Folder) -> Result<Names> {
-    let mut names = Names::new();
-    store.list(folder, &mut |listed| {
-        let kind = listed.kind.or(listed.stat.map(|stat| stat.kind));
-        names.insert(listed.name.into(), kind);
-        ControlFlow::Continue(())
+fn own_names(store: &dyn FileStore) -> Result<BTreeSet<Box<[u8]>>> {
+    let mut names = BTreeSet::new();
+    each(store, &place::folder(store), |listed| {
+        names.insert(listed.name.into());
     })?;
     Ok(names)
+}
+
+fn each(store: &dyn FileStore, folder: &Folder, mut take: impl FnMut(Listed<'_>)) -> Result<()> {
+    store.list(folder, &mut |listed| {
+        take(listed);
+        ControlFlow::Continue(())
+    })?;
+    Ok(())
 }

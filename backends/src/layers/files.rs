@@ -47,9 +47,33 @@ impl RetryFiles {
         })
     }
 
+    /// What was lost of many that were asked for at once is done one by one, each with the tries that it would have had
+    /// alone; the first waits as for its second. `is_lost` says which, of an error and whether one before it was lost. When
+    /// one is given up, so are the others: the place does not answer any more.
+    fn one_by_one<T>(
+        &self,
+        results: Vec<Result<T, StoreError>>,
+        is_lost: impl Fn(&StoreError, bool) -> bool,
+        once: impl Fn(usize) -> Result<T, StoreError>,
+    ) -> Vec<Result<T, StoreError>> {
+        let (mut seen, mut given_up) = (false, false);
+        let mend = |(place, result): (usize, Result<T, StoreError>)| {
+            let error = match result {
+                Err(error) if !given_up && is_lost(&error, seen) => error,
+                other => return other,
+            };
+            let mut first = (!seen).then_some(error);
+            seen = true;
+            let result = self.tries.run(|_| first.take().map_or_else(|| once(place), Err));
+            given_up = result.as_ref().is_err_and(|error| !error.is_permanent());
+            result
+        };
+        results.into_iter().enumerate().map(mend).collect()
+    }
+
     /// Makes a folder that an earlier try may have made.
     fn make_lost(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
-        match self.make_folder(folder, name) {
+        match self.inner.make_folder(folder, name) {
             Err(error)
                 if error.kind == StoreErrorKind::AlreadyExists
                     && self.kind_of(folder, name)? == Some(EntryKind::Dir) =>
@@ -60,18 +84,20 @@ impl RetryFiles {
         }
     }
 
-    /// Links what an earlier try may have linked.
+    /// Links what an earlier try may have linked, or takes that link away.
     fn link_lost(
         &self,
-        from: &Folder,
-        to: &Folder,
+        (from, to): (&Folder, &Folder),
         name: &[u8],
         fits: &dyn Fn(&FileStat) -> bool,
     ) -> Result<bool, StoreError> {
-        if !self.stat(from, name)?.is_some_and(|stat| fits(&stat)) {
+        if !self.inner.stat(from, name)?.is_some_and(|stat| fits(&stat)) {
+            if self.are_one((from, name), (to, name))? {
+                self.inner.remove(to, name)?;
+            }
             return Ok(false);
         }
-        match self.hard_link((from, name), (to, name)) {
+        match self.inner.hard_link((from, name), (to, name)) {
             Err(error) if error.kind == StoreErrorKind::AlreadyExists && self.are_one((from, name), (to, name))? => {
                 Ok(true)
             }
@@ -152,17 +178,16 @@ impl FileStore for RetryFiles {
         )
     }
 
-    /// Those that may pass are tried again one by one: an earlier try may have made them.
     fn make_folders(&self, folders: &[&Folder]) -> Vec<Result<(), StoreError>> {
-        let mut results = self.inner.make_folders(folders);
-        let mut lost = false;
-        for (folder, result) in folders.iter().zip(&mut results) {
-            lost |= result.as_ref().is_err_and(|error| !error.is_permanent());
-            if let (Some(above), true, true) = (folder.above(), lost, result.is_err()) {
-                *result = self.make_lost(above, folder.name());
-            }
-        }
-        results
+        // What lies in one that was lost was not made, whatever the error is.
+        self.one_by_one(
+            self.inner.make_folders(folders),
+            |error, seen| seen || !error.is_permanent(),
+            |place| match folders.get(place).and_then(|folder| Some((folder, folder.above()?))) {
+                Some((folder, above)) => self.make_lost(above, folder.name()),
+                None => Ok(()),
+            },
+        )
     }
 
     /// A file that an earlier try may have made is not taken for ours, for it may be somebody's lock: the caller gets the
@@ -208,7 +233,6 @@ impl FileStore for RetryFiles {
         self.make(|| self.inner.hard_link(from, to), || self.are_one(from, to))
     }
 
-    /// Those that may pass are tried again one by one: an earlier try may have made them.
     fn hard_links_if(
         &self,
         from: &Folder,
@@ -216,13 +240,14 @@ impl FileStore for RetryFiles {
         names: &[&[u8]],
         fits: &dyn Fn(usize, &FileStat) -> bool,
     ) -> Vec<Result<bool, StoreError>> {
-        let mut results = self.inner.hard_links_if(from, to, names, fits);
-        for (place, (name, result)) in names.iter().zip(&mut results).enumerate() {
-            if result.as_ref().is_err_and(|error| !error.is_permanent()) {
-                *result = self.link_lost(from, to, name, &|stat| fits(place, stat));
-            }
-        }
-        results
+        self.one_by_one(
+            self.inner.hard_links_if(from, to, names, fits),
+            |error, _| !error.is_permanent(),
+            |place| {
+                let name = names.get(place).copied().unwrap_or_default();
+                self.link_lost((from, to), name, &|stat| fits(place, stat))
+            },
+        )
     }
 
     fn make_node(&self, folder: &Folder, name: &[u8], kind: EntryKind, rdev: u64) -> Result<(), StoreError> {
@@ -245,14 +270,14 @@ impl FileStore for RetryFiles {
     }
 
     fn remove_all(&self, folder: &Folder, names: &[&[u8]]) -> Vec<Result<(), StoreError>> {
-        let mut results = self.inner.remove_all(folder, names);
-        for (name, result) in names.iter().zip(&mut results) {
-            if result.as_ref().is_err_and(|error| !error.is_permanent()) {
-                // The try that was lost may have removed it.
-                *result = gone(true, self.remove(folder, name));
-            }
-        }
-        results
+        self.one_by_one(
+            self.inner.remove_all(folder, names),
+            |error, _| !error.is_permanent(),
+            |place| {
+                let name = names.get(place).copied().unwrap_or_default();
+                gone(true, self.inner.remove(folder, name))
+            },
+        )
     }
 
     fn remove_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {

@@ -24,13 +24,15 @@ pub(super) struct Extensions {
     pub(super) limits: bool,
 }
 
-/// How large requests may be.
+/// How large requests may be, and how many files open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
     /// Bytes in one read.
     pub(super) read: usize,
     /// Bytes in one write.
     pub(super) write: usize,
+    /// Files and folders that are open at the same time, where the server tells.
+    pub(super) open: Option<usize>,
 }
 
 impl Default for Limits {
@@ -38,6 +40,7 @@ impl Default for Limits {
         Self {
             read: SAFE,
             write: SAFE,
+            open: None,
         }
     }
 }
@@ -67,6 +70,11 @@ impl Limits {
         Ok(Self {
             read: bounded(decoder.u64().map_err(nonsense)?),
             write: bounded(decoder.u64().map_err(nonsense)?),
+            open: decoder
+                .u64()
+                .ok()
+                .and_then(|open| usize::try_from(open).ok())
+                .filter(|open| *open > 0),
         })
     }
 }

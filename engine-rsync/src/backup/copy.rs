@@ -17,6 +17,7 @@ use super::level::Level;
 use super::{Context, file, stored};
 use crate::error::Error;
 use crate::manifest::{Digest, Record};
+use crate::parallel::Permit;
 
 /// Up to this size a file is read at once.
 const SMALL: usize = 256 << 10;
@@ -87,9 +88,7 @@ pub fn copy(
     context: &Context<'_>,
     tools: &mut Tools,
 ) -> Result<Copied, Failed> {
-    // Buffers of a large file are several, and do not grow with it.
-    let bytes = usize::try_from(metadata.size).unwrap_or(LARGE_FILE).min(LARGE_FILE);
-    let _permit = context.permits.take(bytes);
+    let _permit = room(metadata.size, context);
     let job = Job {
         level,
         item,
@@ -106,8 +105,15 @@ pub fn copy(
     job.large(tools)
 }
 
+/// Room for what is in memory of a file: the buffers of a large one are several, and do not grow with it.
+fn room<'a>(size: u64, context: &'a Context<'_>) -> Permit<'a> {
+    let bytes = usize::try_from(size).unwrap_or(LARGE_FILE).min(LARGE_FILE);
+    context.permits.take(bytes)
+}
+
 /// The digest of a file that needs no copy, and whether it has holes.
 pub fn digest(file: &File, size: u64, context: &Context<'_>, tools: &mut Tools) -> Result<(Digest, bool), Failed> {
+    let _permit = room(size, context);
     let mut hasher = blake3::Hasher::new();
     let runs = data::Runs::of(file, size)?;
     let sparse = runs.has_holes();

@@ -51,8 +51,8 @@ impl Plan {
             layout::own_folder(store)?
         };
         let seen = put_in_order(engine, progress, seen)?;
-        let snapshots = seen.dated(engine.zone());
-        for leftover in seen.orphans(&snapshots) {
+        let snapshots = seen.dated().to_vec();
+        for leftover in seen.orphans() {
             layout::remove_file(store, &own, &leftover)?;
         }
         let time = request.time.unwrap_or_else(Timestamp::now);
@@ -111,7 +111,7 @@ fn put_in_order(engine: &RsyncEngine, progress: &dyn Progress, seen: Survey) -> 
         let text = format!("the interrupted run {name} is resumed");
         progress.event(Event::Notice(&text));
     }
-    Survey::take(store)
+    Survey::take(engine)
 }
 
 /// The snapshot to link against: the one asked for, or the newest by name, as the script does it.

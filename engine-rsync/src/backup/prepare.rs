@@ -5,6 +5,7 @@ use engine_api::{BackupRequest, Progress};
 use super::plan::Plan;
 use crate::RsyncEngine;
 use crate::error::Result;
+use crate::layout;
 use crate::lock::Lock;
 use crate::snapshots;
 use crate::survey::Survey;
@@ -12,18 +13,22 @@ use crate::survey::Survey;
 /// Takes the lock and makes the plan.
 pub fn run(engine: &RsyncEngine, request: &BackupRequest, progress: &dyn Progress) -> Result<(Lock, Plan)> {
     let store = engine.store();
-    let seen = Survey::take(store)?;
+    let seen = Survey::take(engine)?;
     // Before anything is written, a lock too.
     seen.check_marker(engine)?;
     std::thread::scope(|scope| {
         // Whoever asks next waits for this answer.
         scope.spawn(|| store.capabilities());
-        let newest = seen.dated(engine.zone()).pop();
+        let newest = seen.dated().last().cloned();
         let expected = newest.filter(|_| request.parent.is_none() && !seen.may_be_taken_over());
         let early = expected.map(|(time, name)| scope.spawn(move || snapshots::load_to_read(store, time, &name)));
         // What another run did meanwhile shows only to who holds the lock.
-        let (lock, now) = Lock::take_and(engine, progress, Some(&seen), || Survey::take(store))?;
+        let (lock, now) = Lock::take_and(engine, progress, Some(&seen), || Survey::take(engine))?;
         now.check_marker(engine)?;
+        if now.in_progress() && !seen.in_progress() {
+            // The script began in between.
+            layout::check_script(store)?;
+        }
         let early = early.and_then(|early| early.join().ok()?.ok());
         let plan = Plan::make(engine, request, progress, now, early)?;
         Ok((lock, plan))

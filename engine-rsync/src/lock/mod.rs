@@ -89,7 +89,7 @@ impl Lock {
         also: &(impl Fn() -> Result<T> + Sync),
     ) -> Result<(Self, T)> {
         let store = engine.shared_store();
-        if seen.is_none_or(|seen| seen.has(layout::IN_PROGRESS)) {
+        if seen.is_none_or(Survey::in_progress) {
             layout::check_script(store.as_ref())?;
         }
         let own = if seen.is_some_and(Survey::has_own) {

@@ -65,7 +65,7 @@ impl Worker<'_, '_> {
     fn write(&mut self, job: &Job, update: bool) -> Result<()> {
         let (record, path) = (&job.record, job.path.as_path());
         let context = self.context;
-        let _permit = (record.metadata.size > SMALL).then(|| context.readers.take(1));
+        let permit = (record.metadata.size > SMALL).then(|| context.readers.take(1));
         let (source, stat) = match self.open(record, &job.stored) {
             Ok(opened) => opened,
             Err(Error::Store(error)) => return self.unreadable(path, error),
@@ -81,7 +81,12 @@ impl Worker<'_, '_> {
             (metadata.size, metadata.mtime) = (stat.size, stat.mtime);
         }
         let digest = record.digest.filter(|_| !touched);
-        self.write_from(&source, path, metadata, (record.sparse, digest), update)
+        let written = self.write_from(&source, path, metadata, (record.sparse, digest), update);
+        if permit.is_some() && context.is_far() {
+            // Of many threads few need large buffers at a time.
+            self.buffers = Buffers::default();
+        }
+        written
     }
 
     fn open(&self, record: &Record, folder: &Folder) -> Result<(Source, FileStat)> {

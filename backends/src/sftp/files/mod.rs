@@ -84,9 +84,17 @@ impl Files {
         let Some(Ok(link)) = (folders.len() > 1).then(|| self.root.client.link()) else {
             return Vec::new();
         };
-        let first = folders.first().and_then(|folder| folder.above());
-        // Those between come from here.
+        let mut above = folders.iter().map(|folder| folder.above());
+        let first = above.next().flatten();
         if first.is_none_or(|above| folders::folder(&self.root, &link, above).is_err()) {
+            return Vec::new();
+        }
+        // Every other lies in the one before it, so that there is nothing more to prove.
+        let is_chain = folders
+            .iter()
+            .zip(above)
+            .all(|(one, next)| next.is_some_and(|above| above.path() == one.path()));
+        if !is_chain {
             return Vec::new();
         }
         let path = |folder: &Folder| self.root.path_of(&folder.path());

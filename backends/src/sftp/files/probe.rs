@@ -15,6 +15,8 @@ use crate::sftp::blobs::temporary_name;
 
 /// Each waits for the server most of the time: so many at once hide a way of 20 ms behind some thousand files a second.
 const CONCURRENCY: usize = 128;
+/// The same where the server does not say how many files may be open.
+const CAUTIOUS: usize = 64;
 
 /// A time that no server's clock shows.
 const TIME: Timestamp = Timestamp {
@@ -79,8 +81,15 @@ fn once(store: &Files) -> FileCapabilities {
         found = FileCapabilities::default();
         found.unanswered = Some(why);
     }
-    found.concurrency = CONCURRENCY;
+    found.concurrency = concurrency(store);
     found
+}
+
+/// Each may have two files open; as many are left for everything else.
+fn concurrency(store: &Files) -> usize {
+    let limits = store.root.client.link().map(|link| link.limits());
+    let open = limits.ok().and_then(|limits| limits.open);
+    open.map_or(CAUTIOUS, |open| (open / 4).clamp(1, CONCURRENCY))
 }
 
 /// What a thread found out; nothing, when it came to no end.

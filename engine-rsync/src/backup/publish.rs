@@ -36,13 +36,8 @@ fn finish<'a>(
     report: &BackupReport,
     lock: &Lock,
 ) -> Result<Option<Complete<'a>>> {
-    std::thread::scope(|scope| {
-        let pending = ledger.into_pending();
-        let manifest = scope.spawn(move || {
-            let complete = pending.map(|pending| pending.complete(report.bytes_added));
-            complete.transpose().map_err(|error| failed(plan, error))
-        });
-        let others = together(&[
+    let others = || {
+        together(&[
             &|| lock.confirm(),
             &|| layout::make_latest(store, &plan.own, plan.name.as_bytes()),
             &|| check_free(store, plan),
@@ -52,9 +47,15 @@ fn finish<'a>(
                 }
                 Ok(())
             },
-        ]);
-        let manifest = manifest.join().unwrap_or(Err(Error::Interrupted));
-        others.and(manifest)
+        ])
+    };
+    std::thread::scope(|scope| {
+        let others = scope.spawn(others);
+        // Here, where the memory of the walk is free again.
+        let pending = ledger.into_pending();
+        let manifest = pending.map(|pending| pending.complete(report.bytes_added));
+        let manifest = manifest.transpose().map_err(|error| failed(plan, error));
+        others.join().unwrap_or(Err(Error::Interrupted)).and(manifest)
     })
 }
 

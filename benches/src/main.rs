@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Error> {
     let folder = options.folder();
-    let corpus = Corpus::make(&folder.join("corpus"), options.scale)?;
+    let corpus = Corpus::make(&folder.join("corpus"), options.scale)?.with_pages(options.pages_of, options.pages);
     let peers = peers::find(options)?;
     let remote = match options.over {
         Some(over) => {

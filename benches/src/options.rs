@@ -36,6 +36,14 @@ pub struct Options {
     #[arg(long, default_value_t = 1.0)]
     pub scale: f64,
 
+    /// How many pages of a large file change in the step `pages`, of 4 KiB each; 200 times the scale when it is not given.
+    #[arg(long)]
+    pub pages: Option<u64>,
+
+    /// How large that file is, in MiB; 1024 times the scale when it is not given.
+    #[arg(long)]
+    pub pages_of: Option<u64>,
+
     /// Where corpus, repositories and restored trees are put; needs three times the corpus.
     #[arg(long)]
     pub folder: Option<PathBuf>,
@@ -106,7 +114,7 @@ pub enum Step {
     Unchanged,
     /// One per cent has changed.
     Changed,
-    /// Two hundred pages of a file of 1 GiB have changed; only with the rsync engine, unless it is named.
+    /// Some pages of a large file have changed; only with the rsync engine, unless it is named.
     Pages,
     /// The list of all files of the last snapshot.
     List,
@@ -135,7 +143,7 @@ impl Step {
             Self::First => "first backup",
             Self::Unchanged => "backup, nothing changed",
             Self::Changed => "backup, 1 % changed",
-            Self::Pages => "backup, 200 pages of 1 GiB changed",
+            Self::Pages => "backup, pages of a large file changed",
             Self::List => "list all files",
             Self::Restore => "restore",
             Self::Check => "check with all data",

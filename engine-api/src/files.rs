@@ -230,6 +230,17 @@ pub trait StoredFile: Send + Sync {
     /// [`Unsupported`](crate::StoreErrorKind::Unsupported) when the place cannot; any other kind when it failed.
     fn copy_range(&self, source: &dyn StoredFile, from: Range<u64>, to: u64) -> Result<u64, StoreError>;
 
+    /// Copies ranges of another open file to the same places in this one, as [`copy_range`](Self::copy_range) does, and says
+    /// how much that was together. A store far away waits once for all of them.
+    ///
+    /// # Errors
+    /// As [`copy_range`](Self::copy_range); then some of it may be copied.
+    fn copy_ranges(&self, source: &dyn StoredFile, ranges: &[Range<u64>]) -> Result<u64, StoreError> {
+        ranges.iter().try_fold(0, |copied, range| {
+            Ok(copied + self.copy_range(source, range.clone(), range.start)?)
+        })
+    }
+
     /// Makes this file share all blocks of `source`, at no cost.
     ///
     /// # Errors

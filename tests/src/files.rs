@@ -293,6 +293,10 @@ impl StoredFile for GatedFile {
         self.gate.write(&self.name, || self.inner.copy_range(source, from, to))
     }
 
+    fn copy_ranges(&self, source: &dyn StoredFile, ranges: &[Range<u64>]) -> Result<u64, StoreError> {
+        self.gate.write(&self.name, || self.inner.copy_ranges(source, ranges))
+    }
+
     fn reflink(&self, source: &dyn StoredFile) -> Result<(), StoreError> {
         self.gate.write(&self.name, || self.inner.reflink(source))
     }

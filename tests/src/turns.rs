@@ -303,6 +303,10 @@ impl StoredFile for FarFile {
         self.ask(|inner| inner.copy_range(source, from, to))
     }
 
+    fn copy_ranges(&self, source: &dyn StoredFile, ranges: &[Range<u64>]) -> Result<u64, StoreError> {
+        self.ask(|inner| inner.copy_ranges(source, ranges))
+    }
+
     fn reflink(&self, source: &dyn StoredFile) -> Result<(), StoreError> {
         self.ask(|inner| inner.reflink(source))
     }

@@ -186,6 +186,10 @@ impl StoredFile for Paced {
         self.file.copy_range(source, from, to)
     }
 
+    fn copy_ranges(&self, source: &dyn StoredFile, ranges: &[Range<u64>]) -> Result<u64, StoreError> {
+        self.file.copy_ranges(source, ranges)
+    }
+
     fn reflink(&self, source: &dyn StoredFile) -> Result<(), StoreError> {
         self.file.reflink(source)
     }

@@ -373,6 +373,10 @@ impl StoredFile for Reader {
         self.first.copy_range(source, from, to)
     }
 
+    fn copy_ranges(&self, source: &dyn StoredFile, ranges: &[Range<u64>]) -> Result<u64, StoreError> {
+        self.first.copy_ranges(source, ranges)
+    }
+
     fn reflink(&self, source: &dyn StoredFile) -> Result<(), StoreError> {
         self.first.reflink(source)
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{At, Error};
 
 use self::pages::Pages;
-use self::parts::{Image, Mails, Part, Share};
+use self::parts::{Image, Mails, Part, Share, scaled};
 
 /// Counts up when the content changes, so that an old corpus is made anew.
 const VERSION: u32 = 1;
@@ -20,6 +20,8 @@ pub struct Corpus {
     root: PathBuf,
     parts: Vec<Box<dyn Part>>,
     scale: f64,
+    /// Megabytes of the large file, and pages of it that change.
+    pages: (u64, u64),
 }
 
 impl Corpus {
@@ -33,6 +35,7 @@ impl Corpus {
                 Box::new(Image::new(scale)),
             ],
             scale,
+            pages: (scaled(1024, scale), scaled(200, scale)),
         };
         let note = root.with_extension("made");
         let made = format!("version {VERSION}, scale {scale}\n");
@@ -70,9 +73,17 @@ impl Corpus {
             .try_for_each(|part| act(part.as_ref(), &self.root.join(part.name())))
     }
 
-    /// A large file more, of this scale.
+    /// The same with another large file than that of its scale: of so many megabytes, of which so many pages change.
+    pub fn with_pages(self, megabytes: Option<u64>, changed: Option<u64>) -> Self {
+        let (known, few) = self.pages;
+        let pages = (megabytes.unwrap_or(known), changed.unwrap_or(few));
+        Self { pages, ..self }
+    }
+
+    /// A large file more.
     pub fn pages(&self) -> Result<Pages, Error> {
-        Pages::make(&self.root, self.scale)
+        let (megabytes, changed) = self.pages;
+        Pages::make(&self.root, megabytes, changed)
     }
 
     pub fn remove(&self) -> Result<(), Error> {

@@ -5,12 +5,9 @@ use std::path::{Path, PathBuf};
 
 use holdfast_tests::corpus::Random;
 
-use super::parts::scaled;
 use crate::error::{At, Error};
 
-const MEGABYTES: u64 = 1024;
 const PAGE: usize = 4096;
-const CHANGED: u64 = 200;
 
 /// A large file of which a few pages change, as a database's does.
 pub struct Pages {
@@ -20,19 +17,18 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Makes it in `dir`.
-    pub fn make(dir: &Path, scale: f64) -> Result<Self, Error> {
+    /// Makes it in `dir`, of so many megabytes; so many pages of it are to change.
+    pub fn make(dir: &Path, megabytes: u64, changed: u64) -> Result<Self, Error> {
         let path = dir.join("pages");
         let mut file = File::create(&path).at("make", &path)?;
         let mut random = Random::new(1);
-        let megabytes = scaled(MEGABYTES, scale);
         for _ in 0..megabytes {
             file.write_all(&random.noise(1 << 20)).at("write", &path)?;
         }
         Ok(Self {
             path,
             megabytes,
-            changed: scaled(CHANGED, scale),
+            changed,
         })
     }
 

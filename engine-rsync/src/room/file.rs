@@ -57,6 +57,10 @@ impl StoredFile for RoomyFile {
         self.room.with_room(|| self.file.copy_range(source, from.clone(), to))
     }
 
+    fn copy_ranges(&self, source: &dyn StoredFile, ranges: &[Range<u64>]) -> Result<u64, StoreError> {
+        self.room.with_room(|| self.file.copy_ranges(source, ranges))
+    }
+
     fn reflink(&self, source: &dyn StoredFile) -> Result<(), StoreError> {
         self.file.reflink(source)
     }

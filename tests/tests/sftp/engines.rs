@@ -171,16 +171,17 @@ fn rsync_finds_no_difference_in_what_holdfast_wrote_over_sftp() {
 #[test]
 fn a_large_file_with_few_changes_sends_few_bytes() {
     const LENGTH: u64 = 256 << 20;
+    const PAGE: u64 = 4096;
     let mut plain = need!(plain(), NO_RSYNC);
     let path = plain.tree.join("large");
     let mut random = corpus::Random::new(5);
     let mut content = random.noise(usize::try_from(LENGTH).unwrap());
     std::fs::write(&path, &content).unwrap();
     plain.backup();
-    // One in a hundred bytes, in runs of 64 KiB.
-    for _ in 0..LENGTH / 100 / (64 << 10) {
-        let at = usize::try_from(random.below(LENGTH - (64 << 10))).unwrap();
-        content[at..at + (64 << 10)].copy_from_slice(&random.noise(64 << 10));
+    // One page in a hundred, anywhere, as a database changes.
+    for _ in 0..LENGTH / 100 / PAGE {
+        let at = usize::try_from(random.below(LENGTH / PAGE) * PAGE).unwrap();
+        content[at..at + 4096].copy_from_slice(&random.noise(4096));
     }
     std::fs::write(&path, &content).unwrap();
     let sent = Arc::new(AtomicU64::new(0));

@@ -88,6 +88,22 @@ pub(super) fn copies(bench: &Bench<'_>) -> Outcome {
     expect(bench.read(b"copy")? == wanted, || {
         "a copy came out different".to_owned()
     })?;
+    let parts = bench.store.create(&bench.folder, b"parts").map_err(failed)?;
+    let mut ranges: Vec<_> = (0..300).map(|number| number * 200..number * 200 + 100).collect();
+    ranges.push(90_000..200_000);
+    let copied = parts.copy_ranges(source.as_ref(), &ranges).map_err(failed)?;
+    expect(copied == 40_000, || {
+        format!("{copied} of 40000 bytes were copied in parts")
+    })?;
+    parts.close().map_err(failed)?;
+    let is_copied = |at: usize| at >= 90_000 || (at < 60_000 && at % 200 < 100);
+    let wanted: Vec<u8> = (0..)
+        .zip(&bytes)
+        .map(|(at, byte)| if is_copied(at) { *byte } else { 0 })
+        .collect();
+    expect(bench.read(b"parts")? == wanted, || {
+        "what was copied in parts came out different".to_owned()
+    })?;
     Ok(None)
 }
 

@@ -1,4 +1,5 @@
 use std::any::Any;
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::Ordering;
@@ -16,6 +17,8 @@ use crate::sftp::wire::Attributes;
 
 /// The server answers nothing else while it copies, so it copies piece by piece.
 const COPIED_AT_ONCE: u64 = 32 << 20;
+/// So much, in so many pieces, is asked for before the first answer.
+const COPIED_AHEAD: (u64, usize) = (2 * COPIED_AT_ONCE, 128);
 
 /// Below this it is not worth asking whether there is room.
 const LARGE: u64 = 16 << 20;
@@ -81,24 +84,55 @@ impl OpenFile {
         self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Copies a range piece by piece, and says how much there was of it.
-    fn copy(&self, source: &Self, from: Range<u64>, to: u64) -> Result<u64, Problem> {
+    /// Copies from another file of the same connection, each piece `from` a range to a place; says how much there was.
+    fn copy_from(
+        &self,
+        source: &dyn StoredFile,
+        pieces: impl Iterator<Item = (Range<u64>, u64)>,
+    ) -> Result<u64, StoreError> {
+        let unsupported = |message| self.error("copy into", Problem::known(StoreErrorKind::Unsupported, message));
+        let Some(source) = source.as_any().downcast_ref::<Self>() else {
+            return Err(unsupported("the other file is not this server's"));
+        };
+        if !self.handle.link().extensions().copy_data {
+            return Err(unsupported("the server does not copy by itself"));
+        }
+        if !Arc::ptr_eq(self.handle.link(), source.handle.link()) {
+            return Err(self.error("copy into", Problem::lost("the other file was opened before that")));
+        }
+        let copied = self.copy(source, pieces);
+        self.changed();
+        copied.map_err(|problem| self.error("copy into", problem))
+    }
+
+    fn copy(&self, source: &Self, pieces: impl Iterator<Item = (Range<u64>, u64)>) -> Result<u64, Problem> {
         self.settle()?;
         source.settle()?;
         let size = source.handle.attributes()?.attributes()?.size.unwrap_or(0);
-        let end = from.end.min(size);
-        let (mut at, mut before) = (from.start, None);
-        while at < end {
-            let length = COPIED_AT_ONCE.min(end - at);
-            let place = to.saturating_add(at - from.start);
-            let answer = self.handle.copy_from(&source.handle, at, length, place)?;
-            at += length;
-            if let Some(before) = before.replace(answer) {
-                super::Answer::done(before)?;
+        let (mut asked, mut ahead, mut copied) = (VecDeque::new(), 0, 0);
+        for (from, to) in pieces {
+            let end = from.end.min(size);
+            let mut at = from.start;
+            while at < end {
+                let length = COPIED_AT_ONCE.min(end - at);
+                while ahead + length > COPIED_AHEAD.0 || asked.len() >= COPIED_AHEAD.1 {
+                    let Some((length, answer)) = asked.pop_front() else {
+                        break;
+                    };
+                    super::Answer::done(answer)?;
+                    ahead -= length;
+                }
+                let place = to.saturating_add(at - from.start);
+                let answer = self.handle.copy_from(&source.handle, at, length, place)?;
+                asked.push_back((length, answer));
+                (at, ahead) = (at + length, ahead + length);
             }
+            copied += end.saturating_sub(from.start);
         }
-        before.map_or(Ok(()), super::Answer::done)?;
-        Ok(end.saturating_sub(from.start))
+        asked
+            .into_iter()
+            .try_for_each(|(_, answer)| super::Answer::done(answer))?;
+        Ok(copied)
     }
 }
 
@@ -191,19 +225,11 @@ impl StoredFile for OpenFile {
     }
 
     fn copy_range(&self, source: &dyn StoredFile, from: Range<u64>, to: u64) -> Result<u64, StoreError> {
-        let unsupported = |message| self.error("copy into", Problem::known(StoreErrorKind::Unsupported, message));
-        let Some(source) = source.as_any().downcast_ref::<Self>() else {
-            return Err(unsupported("the other file is not this server's"));
-        };
-        if !self.handle.link().extensions().copy_data {
-            return Err(unsupported("the server does not copy by itself"));
-        }
-        if !Arc::ptr_eq(self.handle.link(), source.handle.link()) {
-            return Err(self.error("copy into", Problem::lost("the other file was opened before that")));
-        }
-        let copied = self.copy(source, from, to);
-        self.changed();
-        copied.map_err(|problem| self.error("copy into", problem))
+        self.copy_from(source, std::iter::once((from, to)))
+    }
+
+    fn copy_ranges(&self, source: &dyn StoredFile, ranges: &[Range<u64>]) -> Result<u64, StoreError> {
+        self.copy_from(source, ranges.iter().map(|range| (range.clone(), range.start)))
     }
 
     fn reflink(&self, _source: &dyn StoredFile) -> Result<(), StoreError> {

@@ -12,11 +12,13 @@ use crate::backup::batch::Tools;
 use crate::read::fill;
 
 /// A changed file is compared with the old one in blocks of this size.
-const BLOCK: usize = 16 << 10;
-/// Less of the same at once is sent: to have it copied takes the way there and back several times.
-const LEAST: u64 = 128 << 10;
+const BLOCK: usize = 4 << 10;
+/// Less of the same at once is sent: the place does better with few large copies.
+const LEAST: u64 = 32 << 10;
 /// So much is copied at once, while more is compared.
 const MOST: u64 = 64 << 20;
+/// So many ranges are.
+const RANGES: usize = 1024;
 /// After so much it shows whether comparing pays.
 const TRIAL: u64 = 32 << 20;
 
@@ -46,7 +48,8 @@ impl Job<'_, '_> {
         let mut far = Far {
             out,
             old,
-            same: 0..0,
+            same: Vec::new(),
+            waiting: 0,
             compared: 0,
             copied: 0,
             sent: 0,
@@ -65,7 +68,9 @@ struct Far<'a> {
     out: &'a dyn StoredFile,
     old: &'a dyn StoredFile,
     /// What is known to be the same and is not copied yet.
-    same: Range<u64>,
+    same: Vec<Range<u64>>,
+    /// How much that is.
+    waiting: u64,
     compared: u64,
     copied: u64,
     sent: u64,
@@ -92,14 +97,17 @@ impl Far<'_> {
 
     fn part(&mut self, at: u64, part: &[u8], is_same: bool) -> Result<(), Failed> {
         let end = at + part.len() as u64;
-        let goes_on = !self.same.is_empty() && self.same.end == at;
-        if !is_same || (!goes_on && (part.len() as u64) < LEAST) {
-            self.flush()?;
+        let last = self.same.last_mut().filter(|last| last.end == at);
+        if !is_same || (last.is_none() && (part.len() as u64) < LEAST) {
             return self.send(at, part);
         }
         self.copied += part.len() as u64;
-        self.same = if goes_on { self.same.start..end } else { at..end };
-        if self.same.end - self.same.start >= MOST {
+        self.waiting += part.len() as u64;
+        match last {
+            Some(last) => last.end = end,
+            None => self.same.push(at..end),
+        }
+        if self.waiting >= MOST || self.same.len() >= RANGES {
             self.flush()?;
         }
         Ok(())
@@ -113,13 +121,8 @@ impl Far<'_> {
 
     /// Has copied what is waiting for it.
     fn flush(&mut self) -> Result<(), Failed> {
-        let same = std::mem::replace(&mut self.same, 0..0);
-        if same.is_empty() {
-            return Ok(());
-        }
-        let length = same.end - same.start;
-        let start = same.start;
-        if self.out.copy_range(self.old, same, start)? == length {
+        let (same, length) = (std::mem::take(&mut self.same), std::mem::take(&mut self.waiting));
+        if same.is_empty() || self.out.copy_ranges(self.old, &same)? == length {
             return Ok(());
         }
         let changed = "the file of the snapshot before has become shorter";

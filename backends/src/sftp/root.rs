@@ -1,5 +1,6 @@
 //! The destination's folder on the server.
 
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -35,9 +36,28 @@ pub(super) struct Root {
     syncing: Mutex<Option<Syncing>>,
     /// Folders at the top, open to be synced.
     kept: Mutex<Vec<(Vec<u8>, Arc<Handle>)>>,
-    /// How often the content of a file was changed.
-    pub(super) changes: AtomicU64,
+    pub(super) changes: Changes,
     pub(super) made: Made,
+}
+
+/// How often the contents of files were changed; files share a few counts, by their paths.
+pub(super) struct Changes([AtomicU64; 256]);
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl Changes {
+    /// The count that a file has a share in.
+    pub(super) fn of(&self, path: &[u8]) -> &AtomicU64 {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(path);
+        let [first, ..] = hasher.finish().to_ne_bytes();
+        let [count, ..] = &self.0;
+        self.0.get(usize::from(first)).unwrap_or(count)
+    }
 }
 
 impl Root {
@@ -75,7 +95,7 @@ impl Root {
             folder_sync: OnceLock::new(),
             syncing: Mutex::new(syncing),
             kept: Mutex::default(),
-            changes: AtomicU64::new(0),
+            changes: Changes::default(),
             made: Made::default(),
         })
     }

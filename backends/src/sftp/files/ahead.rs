@@ -18,13 +18,13 @@ pub(super) struct Ahead(Mutex<State>);
 struct State {
     /// Where the last read ended.
     end: u64,
-    /// How many changes the store had seen then: what was asked for before a change may be old.
+    /// How many changes of the file were known then: what was asked for before a change may be old.
     changes: u64,
     batches: VecDeque<Batch>,
 }
 
 impl Ahead {
-    /// Fills `buffer` from the file's bytes at `offset`; `changes` counts those of the whole store.
+    /// Fills `buffer` from the file's bytes at `offset`; `changes` counts those of it.
     pub(super) fn read(&self, file: &Handle, offset: u64, buffer: &mut [u8], changes: u64) -> Result<usize, Problem> {
         if buffer.is_empty() || buffer.len() > WINDOW {
             return transfer::read(file, offset, buffer);

@@ -71,7 +71,7 @@ impl OpenFile {
 
     /// The content may have changed: what was read ahead is worth nothing any more.
     fn changed(&self) {
-        self.root.changes.fetch_add(1, Ordering::SeqCst);
+        self.root.changes.of(&self.path).fetch_add(1, Ordering::SeqCst);
     }
 
     fn settle(&self) -> Result<(), Problem> {
@@ -161,7 +161,7 @@ impl StoredFile for OpenFile {
             if self.is_new {
                 return transfer::read(handle, offset, buffer);
             }
-            let changes = self.root.changes.load(Ordering::SeqCst);
+            let changes = self.root.changes.of(&self.path).load(Ordering::SeqCst);
             self.ahead.read(handle, offset, buffer, changes)
         })
     }

@@ -24,6 +24,11 @@ const TIME: Timestamp = Timestamp {
     nanos: 0,
 };
 
+/// A name that not every filesystem takes.
+const ODD: &[u8] = b"\xff:?*|\" ";
+/// Everything that is made.
+const NAMES: &[&[u8]] = &[b"file", b"second", b"copy", b"old", b"new", b"link", b"owned", ODD];
+
 /// What is in the file that things are tried out with.
 const CONTENT: [u8; 5000] = [7; 5000];
 const SIZE: u64 = CONTENT.len() as u64;
@@ -72,8 +77,12 @@ fn once(store: &Files) -> FileCapabilities {
     // Where not even a file can be made, nothing was asked yet.
     let asked = store.make_folder(&root, &name).and_then(|()| {
         let asked = probe.all(&mut found);
-        probe.empty();
-        let _ = store.remove_folder(&root, &name);
+        // What is left when its names are gone has others than were asked for.
+        probe.remove(NAMES);
+        if store.remove_folder(&root, &name).is_err() {
+            probe.empty();
+            let _ = store.remove_folder(&root, &name);
+        }
         asked
     });
     let lost = probe.lost.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -160,14 +169,14 @@ impl Probe<'_> {
     }
 
     fn keeps_odd_names(&self) -> bool {
-        let odd = b"\xff:?*|\" ";
-        self.can(self.store.create(&self.folder, odd)) && self.names().iter().any(|name| name == odd)
+        self.can(self.store.create(&self.folder, ODD)) && self.names().iter().any(|name| name == ODD)
     }
 
     fn replaces(&self) -> bool {
         let (store, folder) = (self.store, &self.folder);
         let old = self.answer(store.create(folder, b"old"));
-        let written = old.is_some_and(|old| self.can(old.write_at(0, &CONTENT)) && self.can(old.close()));
+        let written =
+            old.is_some_and(|old| self.can(old.write_at(0, &CONTENT)) && self.can(old.complete(&NOTHING, false)));
         written
             && self.can(store.create(folder, b"new"))
             && self.can(store.rename((folder, b"new"), (folder, b"old")))
@@ -271,6 +280,10 @@ impl Probe<'_> {
     fn empty(&self) {
         let names = self.names();
         let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
-        let _ = self.store.remove_all(&self.folder, &names);
+        self.remove(&names);
+    }
+
+    fn remove(&self, names: &[&[u8]]) {
+        let _ = self.store.remove_all(&self.folder, names);
     }
 }

@@ -9,8 +9,15 @@ pub struct Budget(Arc<Inner>);
 
 struct Inner {
     most: u64,
-    taken: Mutex<u64>,
+    state: Mutex<State>,
     freed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    taken: u64,
+    /// Threads that wait: to wake nobody would cost a system call too.
+    waiting: usize,
 }
 
 /// Bytes of a budget, given back when it is dropped.
@@ -23,7 +30,7 @@ impl Budget {
     pub fn new(most: u64) -> Self {
         Self(Arc::new(Inner {
             most,
-            taken: Mutex::new(0),
+            state: Mutex::default(),
             freed: Condvar::new(),
         }))
     }
@@ -31,28 +38,34 @@ impl Budget {
     /// Takes so many bytes, or the whole budget; waits until they are free, unless `given_up` says so.
     pub fn take(&self, bytes: u64, given_up: &dyn Fn() -> bool) -> Permit {
         let bytes = bytes.min(self.0.most);
-        let mut taken = self.lock();
-        while *taken + bytes > self.0.most && !given_up() {
-            let waited = self.0.freed.wait_timeout(taken, Duration::from_millis(100));
-            taken = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let mut state = self.lock();
+        while state.taken + bytes > self.0.most && !given_up() {
+            state.waiting += 1;
+            let waited = self.0.freed.wait_timeout(state, Duration::from_millis(100));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting -= 1;
         }
-        *taken += bytes;
+        state.taken += bytes;
+        drop(state);
         Permit {
             budget: self.clone(),
             bytes,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, u64> {
-        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut taken = self.budget.lock();
-        *taken = taken.saturating_sub(self.bytes);
-        drop(taken);
-        self.budget.0.freed.notify_one();
+        let mut state = self.budget.lock();
+        state.taken = state.taken.saturating_sub(self.bytes);
+        let waiting = state.waiting;
+        drop(state);
+        if waiting > 0 {
+            self.budget.0.freed.notify_one();
+        }
     }
 }

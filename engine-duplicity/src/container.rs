@@ -1,6 +1,6 @@
 //! How stored files are wrapped: plain, gzip, or one OpenPGP message.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -10,6 +10,9 @@ use crate::members::Members;
 
 /// Bytes that are read at once.
 const BUFFER: usize = 64 << 10;
+
+/// The content of a stored file.
+pub type Unwrapped<'a> = Box<dyn BufRead + Send + 'a>;
 
 /// What turns a stream into an OpenPGP message and back; compression is its business too.
 pub trait Cipher: Send + Sync {
@@ -53,11 +56,14 @@ pub fn unwrap<'a>(
     container: Container,
     from: Box<dyn Read + Send + 'a>,
     cipher: Option<&'a dyn Cipher>,
-) -> Result<Box<dyn Read + Send + 'a>> {
+) -> Result<Unwrapped<'a>> {
     match (container, cipher) {
-        (Container::Plain, _) => Ok(from),
+        (Container::Plain, _) => Ok(buffered(from)),
         (Container::Gzip, _) => Ok(gunzip(from, false)),
-        (Container::OpenPgp, Some(cipher)) => cipher.open(from).map_err(|error| opening(name, &error)),
+        (Container::OpenPgp, Some(cipher)) => {
+            let opened = cipher.open(from).map_err(|error| opening(name, &error))?;
+            Ok(buffered(opened))
+        }
         (Container::OpenPgp, None) => Err(Error::WrongPassphrase {
             object: name.to_owned(),
             why: "it is encrypted, and no passphrase or key is set".to_owned(),
@@ -70,13 +76,17 @@ pub fn unwrap<'a>(
 }
 
 /// The content of the gzip file `from`. `whole` members are faster, and take some mebibytes for each file that is open.
-pub fn gunzip<'a>(from: impl Read + Send + 'a, whole: bool) -> Box<dyn Read + Send + 'a> {
-    let from = BufReader::with_capacity(BUFFER, from);
+pub fn gunzip<'a>(from: impl Read + Send + 'a, whole: bool) -> Unwrapped<'a> {
     if whole {
         Box::new(Members::new(from))
     } else {
-        Box::new(MultiGzDecoder::new(from))
+        buffered(MultiGzDecoder::new(BufReader::with_capacity(BUFFER, from)))
     }
+}
+
+/// What is read in small pieces, with a buffer.
+pub fn buffered<'a>(from: impl Read + Send + 'a) -> Unwrapped<'a> {
+    Box::new(BufReader::with_capacity(BUFFER, from))
 }
 
 /// What a failure to open or read an encrypted file means.

@@ -50,13 +50,12 @@ pub fn gzip_volume(bytes: &[u8]) {
     read(std::io::Read::take(crate::container::gunzip(bytes, true), MOST));
 }
 
-fn read(stream: impl std::io::Read) {
+fn read(stream: impl std::io::BufRead) {
     let mut tar = TarReader::new(stream);
-    let mut buffer = vec![0; 4096];
     while let Ok(Some(header)) = tar.next() {
         let _ = (PartName::in_volume(&header.name), PartName::in_signatures(&header.name));
         let _ = Extras::read(&header.private);
-        while tar.read(&mut buffer).is_ok_and(|read| read > 0) {}
+        while tar.read(4096).is_ok_and(|data| !data.is_empty()) {}
     }
 }
 

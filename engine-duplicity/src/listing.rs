@@ -1,7 +1,6 @@
 //! The entries of a state, from the signature files alone: nothing of the volumes is read.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use engine_api::{EntryKind, Metadata};
@@ -9,7 +8,7 @@ use rdiff::Layout;
 
 use crate::DuplicityEngine;
 use crate::chain::Set;
-use crate::container::gunzip;
+use crate::container::{Unwrapped, gunzip};
 use crate::error::{Error, Result};
 use crate::format::{Container, Extras, FileKind, FileName, TreePath};
 use crate::manifests::content;
@@ -126,7 +125,7 @@ fn rounded_size(head: &[u8], signature: u64) -> u64 {
 }
 
 /// The set's signatures, out of their container.
-fn open<'e>(engine: &'e DuplicityEngine, set: &'e Set, few: bool) -> Result<(String, Box<dyn Read + Send + 'e>)> {
+fn open<'e>(engine: &'e DuplicityEngine, set: &'e Set, few: bool) -> Result<(String, Unwrapped<'e>)> {
     if let Some(path) = in_archive(engine, set)
         && let Ok(file) = File::open(&path)
     {

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::DuplicityEngine;
 use crate::chain::{Set, Stored};
-use crate::container::{opening, unwrap};
+use crate::container::{Unwrapped, opening, unwrap};
 use crate::error::{Error, Result};
 use crate::format::{Manifest, SetId};
 use crate::source::{Item, Lost, PartName, SetPlan, VolumePlan, Wanted, lost_item};
@@ -59,7 +59,7 @@ pub(crate) fn text(engine: &DuplicityEngine, set: &Set) -> Result<Vec<u8>> {
 }
 
 /// A stored file out of its container.
-pub(crate) fn content<'e>(engine: &'e DuplicityEngine, stored: &'e Stored) -> Result<Box<dyn Read + Send + 'e>> {
+pub(crate) fn content<'e>(engine: &'e DuplicityEngine, stored: &'e Stored) -> Result<Unwrapped<'e>> {
     let reader = StoredReader::new(engine.blobs().as_ref(), stored);
     let cipher = engine.settings().encryption.as_deref();
     unwrap(&stored.key.to_string(), stored.container, Box::new(reader), cipher)

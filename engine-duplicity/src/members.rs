@@ -4,7 +4,7 @@
 //! reader passes over, each has its compressed length: so it can be taken whole and given to the decompressor that is
 //! fastest with whole buffers. What has no such field is read as the stream that it is.
 
-use std::io::{self, BufRead, Chain, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
 use flate2::bufread::MultiGzDecoder;
 use libdeflater::{Compressor, Decompressor};
@@ -17,6 +17,8 @@ const BEGIN: [u8; 16] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 8, 0, b'H', b'F'
 const HEADER: usize = BEGIN.len() + 4;
 /// Checksum and length of the content.
 const TRAILER: usize = 8;
+/// Bytes that are read at once of what is read as a stream.
+const BUFFER: usize = 64 << 10;
 
 /// `bytes` as a member; `None` when the compressor fails.
 pub fn compress(with: &mut Compressor, bytes: &[u8]) -> Option<Vec<u8>> {
@@ -39,77 +41,118 @@ pub fn compress(with: &mut Compressor, bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// Reads gzip files of any kind, and takes members that say how long they are whole.
 ///
-/// It holds up to 4 MiB of content, for Holdfast's own files a little more than one.
+/// It holds up to 4 MiB of content, for Holdfast's own files a little more than one. It reads what it needs and no more,
+/// a member at once, so that nothing is copied on its way to the decompressor; so `R` needs no buffer.
 pub struct Members<R> {
     from: From<R>,
     decompressor: Decompressor,
     packed: Vec<u8>,
+    /// Longer than what it holds, so that it has to be filled with zeros only when it grows.
     plain: Vec<u8>,
     used: usize,
+    end: usize,
 }
 
 enum From<R> {
-    /// At the beginning of a member.
-    Members(R),
+    /// Nothing is read yet.
+    Begin(R),
+    /// At a member, whose header was read with the one before.
+    Member(R, Vec<u8>),
     /// From here on as a stream.
-    Stream(Box<MultiGzDecoder<Chain<Cursor<Vec<u8>>, R>>>),
+    Stream(Box<Stream<R>>),
     End,
 }
 
-impl<R: BufRead> Members<R> {
+type Stream<R> = MultiGzDecoder<BufReader<Chain<Cursor<Vec<u8>>, R>>>;
+
+impl<R: Read> Members<R> {
     /// At the beginning of a file.
     pub fn new(from: R) -> Self {
         Self {
-            from: From::Members(from),
+            from: From::Begin(from),
             decompressor: Decompressor::new(),
             packed: Vec::new(),
             plain: Vec::new(),
             used: 0,
+            end: 0,
         }
     }
 
-    fn next_member(&mut self, mut from: R) -> io::Result<From<R>> {
-        let mut header = Vec::with_capacity(HEADER);
-        Read::by_ref(&mut from).take(HEADER as u64).read_to_end(&mut header)?;
+    fn first_member(&mut self, mut from: R) -> io::Result<From<R>> {
+        let mut header = vec![0; HEADER];
+        let read = fill(&mut from, &mut header)?;
+        header.truncate(read);
+        self.next_member(from, header)
+    }
+
+    /// Unpacks the member that begins with this header, and reads the header after it.
+    fn next_member(&mut self, mut from: R, header: Vec<u8>) -> io::Result<From<R>> {
         if header.is_empty() {
             return Ok(From::End);
         }
         let Some(len) = packed_len(&header) else {
-            let stream = Cursor::new(header).chain(from);
+            let stream = BufReader::with_capacity(BUFFER, Cursor::new(header).chain(from));
             return Ok(From::Stream(Box::new(MultiGzDecoder::new(stream))));
         };
-        self.packed.clear();
         let whole = len as usize + TRAILER;
-        self.packed.reserve(whole);
-        let read = Read::by_ref(&mut from)
-            .take(whole as u64)
-            .read_to_end(&mut self.packed)?;
-        if read < whole {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.unpack().ok_or_else(broken)?;
-        Ok(From::Members(from))
+        grow(&mut self.packed, whole + HEADER);
+        let read = fill(&mut from, self.packed.get_mut(..whole + HEADER).unwrap_or_default())?;
+        let next = self
+            .packed
+            .get(whole..read)
+            .ok_or(io::ErrorKind::UnexpectedEof)?
+            .to_vec();
+        self.unpack(whole).ok_or_else(broken)?;
+        Ok(From::Member(from, next))
     }
 
-    /// Makes the content; `None` when it is not what the member's end says.
-    fn unpack(&mut self) -> Option<()> {
-        let (packed, trailer) = self.packed.split_last_chunk::<TRAILER>()?;
+    /// Makes the content of the `whole` bytes; `None` when it is not what their end says.
+    fn unpack(&mut self, whole: usize) -> Option<()> {
+        let (packed, trailer) = self.packed.get(..whole)?.split_last_chunk::<TRAILER>()?;
         let [crc, len] = trailer.as_chunks::<4>().0 else {
             return None;
         };
         let len = usize::try_from(u32::from_le_bytes(*len))
             .ok()
             .filter(|len| *len <= MOST)?;
-        self.plain.resize(len, 0);
-        // Nothing of it is handed out before its checksum has proved right.
-        self.used = len;
-        let made = self.decompressor.deflate_decompress(packed, &mut self.plain).ok()?;
-        if made != len || libdeflater::crc32(&self.plain) != u32::from_le_bytes(*crc) {
+        grow(&mut self.plain, len);
+        let plain = self.plain.get_mut(..len)?;
+        let made = self.decompressor.deflate_decompress(packed, plain).ok()?;
+        if made != len || libdeflater::crc32(plain) != u32::from_le_bytes(*crc) {
             return None;
         }
-        self.used = 0;
+        // Nothing of it is handed out before its checksum has proved right.
+        (self.used, self.end) = (0, len);
         Some(())
     }
+
+    fn next_of(&mut self, stream: &mut Stream<R>) -> io::Result<()> {
+        grow(&mut self.plain, BUFFER);
+        let read = stream.read(self.plain.get_mut(..BUFFER).unwrap_or_default())?;
+        (self.used, self.end) = (0, read);
+        Ok(())
+    }
+}
+
+/// Makes room for `len` bytes.
+fn grow(buffer: &mut Vec<u8>, len: usize) {
+    if buffer.len() < len {
+        buffer.resize(len, 0);
+    }
+}
+
+/// Reads until the buffer is full or the stream is over; tells how much it was.
+fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match from.read(rest) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// The compressed length that the header of a member says, where it says one.
@@ -123,25 +166,34 @@ fn broken() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a gzip member is broken")
 }
 
-impl<R: BufRead> Read for Members<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let mut ready = self.plain.get(self.used..).unwrap_or_default();
-            if !ready.is_empty() || buffer.is_empty() {
-                let read = ready.read(buffer)?;
-                self.used += read;
-                return Ok(read);
-            }
+impl<R: Read> BufRead for Members<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.used == self.end {
             self.from = match std::mem::replace(&mut self.from, From::End) {
-                From::Members(from) => self.next_member(from)?,
+                From::Begin(from) => self.first_member(from)?,
+                From::Member(from, header) => self.next_member(from, header)?,
                 From::Stream(mut stream) => {
-                    let read = stream.read(buffer);
+                    let read = self.next_of(&mut stream);
                     self.from = From::Stream(stream);
-                    return read;
+                    read?;
+                    break;
                 }
-                From::End => return Ok(0),
+                From::End => break,
             };
         }
+        Ok(self.plain.get(self.used..self.end).unwrap_or_default())
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.used = self.used.saturating_add(amount).min(self.end);
+    }
+}
+
+impl<R: Read> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
     }
 }
 
@@ -162,11 +214,20 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    /// Hands out at most seven bytes at a time.
+    struct Sips<'a>(&'a [u8]);
+
+    impl Read for Sips<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let most = buffer.len().min(7);
+            self.0.read(&mut buffer[..most])
+        }
+    }
+
     fn read(file: &[u8]) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
-        // Little at a time, so that members lie across the reader's buffer.
-        let from = io::BufReader::with_capacity(7, file);
-        Members::new(from).read_to_end(&mut content)?;
+        // Little at a time, so that members lie across what is read at once.
+        Members::new(Sips(file)).read_to_end(&mut content)?;
         Ok(content)
     }
 

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
-use std::io::{BufWriter, Read, Seek, Write};
+use std::io::{BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use crate::container::gunzip;
+use crate::container::{Unwrapped, buffered, gunzip};
 use crate::error::{Error, Result};
 use crate::format::TreePath;
 use crate::source::{PartKind, PartName};
@@ -18,8 +18,6 @@ const MOST_OPEN: usize = 48;
 pub const FEW: usize = 8;
 /// Bytes that are written at once.
 const BUFFER: usize = 64 << 10;
-
-type Content = Box<dyn Read + Send>;
 
 /// What the signature files say of a path.
 #[derive(Debug)]
@@ -41,14 +39,14 @@ pub struct State<'a> {
 
 struct Source<'a> {
     name: String,
-    tar: TarReader<Box<dyn Read + Send + 'a>>,
+    tar: TarReader<Unwrapped<'a>>,
     head: Option<(TreePath, PartKind, Header)>,
     last: Option<TreePath>,
 }
 
 impl<'a> State<'a> {
     /// Of signature files, oldest first, each with a name for messages and its content out of its container.
-    pub fn new(files: Vec<(String, Box<dyn Read + Send + 'a>)>) -> Self {
+    pub fn new(files: Vec<(String, Unwrapped<'a>)>) -> Self {
         let source = |(name, content)| Source {
             name,
             tar: TarReader::new(content),
@@ -66,17 +64,17 @@ impl<'a> State<'a> {
     /// Of gzipped files of this machine, oldest first. Where there are very many, runs of them are merged in temporary
     /// files first, so that not all need to be open at once.
     pub fn of_files(paths: &[PathBuf], temp: &Path) -> Result<State<'static>> {
-        let open = |path: &PathBuf| -> Result<(String, Content)> {
+        let open = |path: &PathBuf| -> Result<(String, Unwrapped<'static>)> {
             let file = File::open(path).map_err(Error::local("open", path))?;
             Ok((file_name(path), gunzip(file, paths.len() <= FEW)))
         };
         if paths.len() <= MOST_OPEN {
             return Ok(State::new(paths.iter().map(open).collect::<Result<_>>()?));
         }
-        let merge = |run: &[PathBuf]| -> Result<(String, Content)> {
+        let merge = |run: &[PathBuf]| -> Result<(String, Unwrapped<'static>)> {
             let files = run.iter().map(open).collect::<Result<_>>()?;
             let merged = State::new(files).merged(temp)?;
-            Ok(("merged signature files".to_owned(), Box::new(merged)))
+            Ok(("merged signature files".to_owned(), buffered(merged)))
         };
         let run = paths.len().div_ceil(MOST_OPEN).max(MOST_OPEN);
         Ok(State::new(paths.chunks(run).map(merge).collect::<Result<_>>()?))
@@ -147,18 +145,8 @@ impl<'a> State<'a> {
             return Ok(Vec::new());
         };
         let length = usize::try_from(old.header.size.min(most)).unwrap_or(usize::MAX);
-        let mut signature = Vec::new();
-        let mut piece = [0; 4096];
-        while signature.len() < length {
-            let room = (length - signature.len()).min(piece.len());
-            let read = source.tar.read(piece.get_mut(..room).unwrap_or_default());
-            let read = read.map_err(|error| Error::damaged(source.name.clone(), error.to_string()))?;
-            signature.extend_from_slice(piece.get(..read).unwrap_or_default());
-            if read == 0 {
-                break;
-            }
-        }
-        Ok(signature)
+        let signature = source.tar.read(length);
+        signature.map_err(|error| Error::damaged(source.name.clone(), error.to_string()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The threads that write.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -12,10 +13,14 @@ use fstree::TargetFile;
 use super::Context;
 use crate::budget::{Budget, Permit};
 
-/// Jobs that wait, and the bytes that they hold together: as many as the reader makes of a member of a volume, several times,
-/// so that neither it nor the threads that write stand still for the other.
-const WAITING: usize = 512;
+/// Batches that wait.
+const WAITING: usize = 64;
+/// Bytes that all of them hold together: as many as the reader makes of a member of a volume, several times, so that
+/// neither it nor the threads that write stand still for the other.
 const BYTES: u64 = 8 << 20;
+/// Jobs, and bytes, that are handed over at once: of small files the handing over costs as much as the writing.
+const BATCH: usize = 32;
+const BATCH_BYTES: u64 = 256 << 10;
 
 /// Something to be written.
 pub(super) enum Job {
@@ -48,12 +53,20 @@ pub(super) struct Open {
 
 /// Sends jobs to the threads that write.
 pub(super) struct Pool {
-    sender: Sender<(Job, Permit)>,
+    sender: Sender<(Vec<Job>, Permit)>,
     budget: Budget,
     pending: Arc<Pending>,
+    gathered: RefCell<Gathered>,
 }
 
-/// How many jobs are not done yet.
+/// Jobs that nobody was given yet.
+#[derive(Default)]
+struct Gathered {
+    jobs: Vec<Job>,
+    bytes: u64,
+}
+
+/// How many batches are not done yet.
 #[derive(Default)]
 struct Pending {
     count: Mutex<usize>,
@@ -74,24 +87,48 @@ impl Pool {
             sender,
             budget: Budget::new(BYTES),
             pending,
+            gathered: RefCell::default(),
         }
     }
 
-    /// Hands a job over; waits while there are many.
+    /// Hands a job over, sooner or later; waits while there are many.
     pub(super) fn send(&self, job: Job) {
-        self.pending.add();
-        let permit = self.budget.take(job.bytes(), &|| false);
-        if self.sender.send((job, permit)).is_err() {
-            self.pending.done();
+        let mut gathered = self.gathered.borrow_mut();
+        gathered.bytes += job.bytes();
+        gathered.jobs.push(job);
+        let full = gathered.jobs.len() >= BATCH || gathered.bytes >= BATCH_BYTES;
+        drop(gathered);
+        if full {
+            self.hand_over();
         }
     }
 
     /// Waits until everything that was sent is done.
     pub(super) fn wait(&self) {
+        self.hand_over();
         let mut count = self.pending.count.lock().unwrap_or_else(PoisonError::into_inner);
         while *count > 0 {
             count = self.pending.none.wait(count).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    fn hand_over(&self) {
+        let Gathered { jobs, bytes } = self.gathered.take();
+        if jobs.is_empty() {
+            return;
+        }
+        self.pending.add();
+        let permit = self.budget.take(bytes, &|| false);
+        if self.sender.send((jobs, permit)).is_err() {
+            self.pending.done();
+        }
+    }
+}
+
+impl Drop for Pool {
+    /// What was sent before a failure is written all the same.
+    fn drop(&mut self) {
+        self.hand_over();
     }
 }
 
@@ -109,11 +146,13 @@ impl Pending {
     }
 }
 
-fn work(context: &Context<'_>, jobs: &Receiver<(Job, Permit)>, pending: &Pending) {
-    for (job, permit) in jobs {
-        // After an interruption the queue is only emptied.
-        if !context.progress.cancelled() {
-            one(context, job);
+fn work(context: &Context<'_>, batches: &Receiver<(Vec<Job>, Permit)>, pending: &Pending) {
+    for (jobs, permit) in batches {
+        for job in jobs {
+            // After an interruption the queue is only emptied.
+            if !context.progress.cancelled() {
+                one(context, job);
+            }
         }
         drop(permit);
         pending.done();

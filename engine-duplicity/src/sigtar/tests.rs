@@ -86,7 +86,7 @@ fn what_is_out_of_order_is_refused() {
     entry(&mut tar, "signature/a".to_owned(), b"");
     let mut state = State::new(vec![(
         "file".to_owned(),
-        Box::new(tar.as_slice()) as Box<dyn Read + Send>,
+        Box::new(tar.as_slice()) as crate::container::Unwrapped<'_>,
     )]);
     assert!(state.next().unwrap().is_some());
     assert!(matches!(state.next(), Err(Error::Damaged { .. })));

@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 
 /// Bytes that are read at once.
 const WINDOW: usize = 1 << 20;
+/// What is asked for in pieces from this length on goes straight to who asked.
+const LARGE: usize = 128 << 10;
 /// Volumes up to this length are kept in memory.
 const SMALL: u64 = 512 << 10;
 
@@ -128,21 +130,39 @@ impl Windows<'_> {
         let length = usize::try_from(self.size - self.at).unwrap_or(WINDOW).min(WINDOW);
         self.window.resize(length, 0);
         self.used = 0;
-        match &self.place {
-            Place::Store(blobs, key) => blobs
-                .get_range(key, self.at, &mut self.window)
-                .map_err(io::Error::other)?,
-            Place::File(file) => file.read_exact_at(&mut self.window, self.at)?,
-            Place::Memory(_) => {}
-        }
+        self.place.read_at(&mut self.window, self.at)?;
         self.at += length as u64;
         Ok(())
+    }
+
+    /// Fills as much of the buffer as there is, without a window between.
+    fn read_past_window(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = usize::try_from(self.size - self.at)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        self.place
+            .read_at(buffer.get_mut(..length).unwrap_or_default(), self.at)?;
+        self.at += length as u64;
+        Ok(length)
+    }
+}
+
+impl Place<'_> {
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
+        match self {
+            Self::Store(blobs, key) => blobs.get_range(key, at, buffer).map_err(io::Error::other),
+            Self::File(file) => file.read_exact_at(buffer, at),
+            Self::Memory(_) => Ok(()),
+        }
     }
 }
 
 impl Read for Windows<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.used == self.window.len() && self.at < self.size {
+            if buffer.len() >= LARGE {
+                return self.read_past_window(buffer);
+            }
             self.refill()?;
         }
         let mut rest = self.window.get(self.used..).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Reading a set volume by volume.
 
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io;
 use std::ops::ControlFlow;
 use std::thread::{Scope, ScopedJoinHandle};
 
@@ -10,7 +10,7 @@ use engine_api::{EntryKind, StoreError};
 use super::fetch::Fetched;
 use super::message::{Batch, Doubt, Item, ItemKind, Message};
 use super::{PartKind, PartName, SetPlan, Source, VolumePlan, Wanted, fetch};
-use crate::container::{gunzip, opening, unwrap};
+use crate::container::{Unwrapped, buffered, gunzip, opening, unwrap};
 use crate::error::{Error, Result};
 use crate::format::extras::Record;
 use crate::format::{Container, SetId, TreePath};
@@ -21,7 +21,7 @@ const PIECE: usize = 256 << 10;
 /// Messages in one batch at the most.
 const MESSAGES: usize = 512;
 
-type Tar<'e> = TarReader<Box<dyn Read + Send + 'e>>;
+type Tar<'e> = TarReader<Unwrapped<'e>>;
 
 /// Reads the volumes of a set one after the other and tells what they say.
 pub(super) struct SetReader<'s, 'e> {
@@ -155,10 +155,10 @@ impl<'s, 'e> SetReader<'s, 'e> {
         }
     }
 
-    fn unwrap(&self, volume: &VolumePlan, fetched: Fetched<'e>) -> Result<Box<dyn Read + Send + 'e>> {
+    fn unwrap(&self, volume: &VolumePlan, fetched: Fetched<'e>) -> Result<Unwrapped<'e>> {
         let (name, container) = match &volume.file {
             Some(file) => (file.key.to_string(), file.container),
-            None => return Ok(fetched.reader()),
+            None => return Ok(buffered(fetched.reader())),
         };
         // Those with a thread of their own are few.
         if container == Container::Gzip && self.scope.is_some() {
@@ -222,14 +222,7 @@ impl<'s, 'e> SetReader<'s, 'e> {
             return Ok(());
         }
         let length = usize::try_from(open.left).unwrap_or(PIECE).min(PIECE);
-        let mut piece = vec![0; length];
-        let mut filled = 0;
-        while let Some(window) = piece.get_mut(filled..).filter(|window| !window.is_empty()) {
-            match open.tar.read(window)? {
-                0 => break,
-                read => filled += read,
-            }
-        }
+        let piece = open.tar.read(length)?;
         open.left -= length as u64;
         self.bytes += length;
         self.batch.push(Message::Data(piece));

@@ -1,6 +1,6 @@
 //! Reading a tar stream entry by entry.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, Read};
 
 use super::header::{Block, parse};
 use super::pax::Records;
@@ -10,15 +10,15 @@ use super::{BLOCK, Header, TarError, TarResult};
 const MOST_RECORDS: u64 = 16 << 20;
 /// Bytes of a long name at the most.
 const MOST_NAME: u64 = 1 << 20;
-/// What is read at once when the caller asks for less.
-const BUFFER: usize = 64 << 10;
+/// Room that is made for data before any of it has come.
+const ROOM: usize = 1 << 20;
 
 /// Reads entries one after the other: pax, GNU and ustar, as any program wrote them.
 ///
 /// The stream is over at the first block of zeros, or where it ends between two entries. What follows the zeros is read
 /// and dropped, so that a checksum of the layer below is verified.
 pub(crate) struct TarReader<R> {
-    stream: BufReader<R>,
+    stream: R,
     /// Bytes of the current entry that were not read yet.
     left: u64,
     /// Zeros that follow them.
@@ -26,11 +26,11 @@ pub(crate) struct TarReader<R> {
     done: bool,
 }
 
-impl<R: Read> TarReader<R> {
+impl<R: BufRead> TarReader<R> {
     /// Reads from the stream's beginning.
-    pub(crate) fn new(stream: R) -> Self {
+    pub(crate) const fn new(stream: R) -> Self {
         Self {
-            stream: BufReader::with_capacity(BUFFER, stream),
+            stream,
             left: 0,
             padding: 0,
             done: false,
@@ -54,7 +54,7 @@ impl<R: Read> TarReader<R> {
             match parse(&block)? {
                 Block::Zero => {
                     self.done = true;
-                    io::copy(&mut self.stream, &mut io::sink())?;
+                    self.drop_rest()?;
                     return if any { Err(TarError::Truncated) } else { Ok(None) };
                 }
                 Block::Pax(size) => records.parse(&self.whole(size, MOST_RECORDS)?)?,
@@ -76,34 +76,35 @@ impl<R: Read> TarReader<R> {
         }
     }
 
-    /// Reads some of the current entry's data; 0 at its end.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> TarResult<usize> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        let Some(window) = buffer.get_mut(..most).filter(|window| !window.is_empty()) else {
-            return Ok(0);
-        };
-        let read = loop {
-            match self.stream.read(window) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => break other?,
+    /// The next `most` bytes of the current entry's data, or what is left of it where that is less.
+    pub(crate) fn read(&mut self, most: usize) -> TarResult<Vec<u8>> {
+        let length = usize::try_from(self.left).unwrap_or(usize::MAX).min(most);
+        let mut data = Vec::with_capacity(length.min(ROOM));
+        while data.len() < length {
+            let ready = self.ready()?;
+            let part = ready.get(..length - data.len()).unwrap_or(ready);
+            if part.is_empty() {
+                return Err(TarError::Truncated);
             }
-        };
-        if read == 0 {
-            return Err(TarError::Truncated);
+            data.extend_from_slice(part);
+            let read = part.len();
+            self.stream.consume(read);
+            self.left -= read as u64;
         }
-        self.left -= read as u64;
-        Ok(read)
+        Ok(data)
     }
 
-    /// Appends what is left of the current entry's data.
-    #[cfg(test)]
-    pub(crate) fn read_to_end(&mut self, out: &mut Vec<u8>) -> TarResult<()> {
-        let read = (&mut self.stream).take(self.left).read_to_end(out)? as u64;
-        if read < self.left {
-            return Err(TarError::Truncated);
+    /// What can be taken without waiting, at least a byte; nothing at the end of the stream.
+    fn ready(&mut self) -> io::Result<&[u8]> {
+        loop {
+            match self.stream.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+                Ok(_) => break,
+            }
         }
-        self.left = 0;
-        Ok(())
+        // It is at hand now, so this costs nothing.
+        self.stream.fill_buf()
     }
 
     fn block(&mut self) -> TarResult<Option<[u8; BLOCK]>> {
@@ -135,15 +136,26 @@ impl<R: Read> TarReader<R> {
         Ok(data)
     }
 
-    fn skip(&mut self, count: u64) -> TarResult<()> {
-        if count == 0 {
-            return Ok(());
-        }
-        let skipped = io::copy(&mut (&mut self.stream).take(count), &mut io::sink())?;
-        if skipped < count {
-            return Err(TarError::Truncated);
+    fn skip(&mut self, mut count: u64) -> TarResult<()> {
+        while count > 0 {
+            let ready = self.ready()?.len();
+            if ready == 0 {
+                return Err(TarError::Truncated);
+            }
+            let step = usize::try_from(count).unwrap_or(ready).min(ready);
+            self.stream.consume(step);
+            count -= step as u64;
         }
         Ok(())
+    }
+
+    fn drop_rest(&mut self) -> io::Result<()> {
+        loop {
+            match self.ready()?.len() {
+                0 => return Ok(()),
+                ready => self.stream.consume(ready),
+            }
+        }
     }
 }
 

@@ -44,8 +44,7 @@ fn read_all(bytes: &[u8]) -> TarResult<Vec<(Header, Vec<u8>)>> {
     let mut reader = TarReader::new(bytes);
     let mut all = Vec::new();
     while let Some(header) = reader.next()? {
-        let mut data = Vec::new();
-        reader.read_to_end(&mut data)?;
+        let data = reader.read(usize::MAX)?;
         all.push((header, data));
     }
     Ok(all)

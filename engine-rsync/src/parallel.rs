@@ -13,8 +13,14 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Room for so many bytes in the memory of all threads together.
 pub struct Permits {
     most: usize,
-    used: Mutex<usize>,
+    state: Mutex<State>,
     freed: Condvar,
+}
+
+struct State {
+    used: usize,
+    /// Threads that wait: to wake nobody would cost a system call too.
+    waiting: usize,
 }
 
 /// A part of it, given back when it is dropped.
@@ -27,7 +33,7 @@ impl Permits {
     pub const fn new(most: usize) -> Self {
         Self {
             most,
-            used: Mutex::new(0),
+            state: Mutex::new(State { used: 0, waiting: 0 }),
             freed: Condvar::new(),
         }
     }
@@ -35,19 +41,27 @@ impl Permits {
     /// Waits until there is room for `bytes`; more than there is at all is taken for all of it.
     pub fn take(&self, bytes: usize) -> Permit<'_> {
         let bytes = bytes.min(self.most);
-        let mut used = lock(&self.used);
-        while *used + bytes > self.most {
-            used = self.freed.wait(used).unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
+        while state.used + bytes > self.most {
+            state.waiting += 1;
+            state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
-        *used += bytes;
+        state.used += bytes;
+        drop(state);
         Permit { of: self, bytes }
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        *lock(&self.of.used) -= self.bytes;
-        self.of.freed.notify_all();
+        let mut state = lock(&self.of.state);
+        state.used -= self.bytes;
+        let waiting = state.waiting;
+        drop(state);
+        if waiting > 0 {
+            self.of.freed.notify_all();
+        }
     }
 }
 

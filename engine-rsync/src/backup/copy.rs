@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use engine_api::{Event, Metadata, StoreError, StoredFile, Timestamp};
+use engine_api::{Event, Metadata, NewMetadata, StoreError, StoredFile, Timestamp};
 
 use super::batch::{Item, Tools};
 use super::level::Level;
@@ -175,11 +175,9 @@ impl Job<'_, '_> {
 
     /// Gives a written file its metadata and closes it; one that could not be written is removed.
     fn finish(&self, out: Box<dyn StoredFile>, written: Result<(), Failed>) -> Result<Settled, Failed> {
-        let xattrs = self.context.keeps.xattrs(&self.metadata.xattrs);
-        let new = self.context.keeps.new_metadata(self.metadata, &xattrs);
         let sync = !self.context.store.capabilities().sync_all;
         let closed = written.and_then(|()| {
-            let failed = out.complete(&new, sync)?;
+            let failed = self.described(|new| out.complete(new, sync))?;
             Ok(self.settled(&failed))
         });
         if closed.is_err()
@@ -189,6 +187,13 @@ impl Job<'_, '_> {
             let _ = self.context.store.remove(folder, self.item.name());
         }
         closed
+    }
+
+    /// Does something with the metadata that the file is to get.
+    fn described<T>(&self, set: impl FnOnce(&NewMetadata<'_>) -> T) -> T {
+        let keeps = &self.context.keeps;
+        let xattrs = keeps.xattrs(&self.metadata.xattrs);
+        set(&keeps.new_metadata(self.metadata, &xattrs))
     }
 
     /// What is told of metadata that could not be set. A time of that kind would look like a later change of the content,

@@ -90,20 +90,30 @@ pub fn is_only_linked(item: &Item, context: &Context<'_>) -> bool {
 
 /// Links entries of one folder at once; `None` for each that has to be saved in another way.
 pub fn link_together(level: &Arc<Level>, items: &[Item], context: &Context<'_>) -> Result<Vec<Option<Saved>>> {
+    let linked = link_all(level, items, context)?;
+    let outcome = |(item, is_linked): (&Item, bool)| {
+        let before = item.before.as_ref().filter(|_| is_linked)?;
+        Some(self::linked(item, before, context))
+    };
+    Ok(items.iter().zip(linked).map(outcome).collect())
+}
+
+/// Links entries of one folder, where nothing of an earlier run lies, to what the snapshot before has under their paths;
+/// `false` for each that is not there as it was saved, or cannot be linked once more.
+fn link_all(level: &Arc<Level>, items: &[Item], context: &Context<'_>) -> Result<Vec<bool>> {
     let Some(folder) = &level.base else {
-        return Ok(items.iter().map(|_| None).collect());
+        return Ok(vec![false; items.len()]);
     };
     let to = level.ready(context)?;
     let names: Vec<&[u8]> = items.iter().map(Item::name).collect();
     let before = |place: usize| items.get(place).and_then(|item| item.before.as_ref());
     let fits = |place: usize, stat: &FileStat| before(place).is_some_and(|before| is_as_saved(stat, before, context));
     let results = context.store.hard_links_if(folder, to, &names, &fits);
-    let outcome = |(item, result): (&Item, std::result::Result<bool, StoreError>)| match (result, &item.before) {
-        (Ok(true), Some(before)) => Ok(Some(linked(item, before, context))),
-        (Err(error), _) if !stored::is_of_one_entry(&error) => Err(error.into()),
-        _ => Ok(None),
+    let outcome = |result: std::result::Result<bool, StoreError>| match result {
+        Err(error) if !stored::is_of_one_entry(&error) => Err(error.into()),
+        other => Ok(other.unwrap_or(false)),
     };
-    items.iter().zip(results).map(outcome).collect()
+    results.into_iter().map(outcome).collect()
 }
 
 /// What `lstat` tells beside what proved the file untouched.
@@ -230,13 +240,8 @@ pub fn link_before(level: &Arc<Level>, item: &Item, context: &Context<'_>) -> Re
     };
     let name = item.name();
     if !context.resumes {
-        let to = level.ready(context)?;
-        let fits = |_, stat: &FileStat| is_as_saved(stat, before, context);
-        let mut linked = context.store.hard_links_if(folder, to, &[name], &fits);
-        return match linked.pop().unwrap_or(Ok(false)) {
-            Err(error) if !stored::is_of_one_entry(&error) => Err(error.into()),
-            other => Ok(other.unwrap_or(false)),
-        };
+        let linked = link_all(level, std::slice::from_ref(item), context)?;
+        return Ok(linked.first().copied().unwrap_or(false));
     }
     let stat = match context.store.stat(folder, name) {
         Ok(Some(stat)) if is_as_saved(&stat, before, context) => stat,

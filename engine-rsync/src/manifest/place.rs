@@ -2,11 +2,8 @@
 //! for snapshot names matches.
 
 use std::io::{self, Write};
-use std::sync::Mutex;
 
 use engine_api::{FileStore, Folder, NewMetadata, StoreError, StoreErrorKind, StoredFile};
-
-use crate::parallel::lock;
 
 use super::{About, Manifest, ManifestError, Record, Source, Totals, Writer};
 
@@ -16,8 +13,6 @@ const SUFFIX: &[u8] = b".manifest";
 const UNFINISHED: &[u8] = b".manifest.part";
 /// Up to this size a manifest is read at once.
 const AT_ONCE: usize = 256 << 10;
-/// So much of a larger one is read at once, where it is read from its start to its end.
-const WINDOW: usize = 1 << 20;
 /// So much is written at once.
 const PIECE: usize = 256 << 10;
 
@@ -51,21 +46,12 @@ pub fn folder(store: &dyn FileStore) -> Folder {
 /// # Errors
 /// When it is damaged, of a later version, or cannot be read.
 pub fn open(store: &dyn FileStore, snapshot: &str) -> Result<Option<Manifest>, ManifestError> {
-    open_with(store, snapshot, 0)
-}
-
-fn open_with(store: &dyn FileStore, snapshot: &str, window: usize) -> Result<Option<Manifest>, ManifestError> {
     let file = match store.open(&folder(store), &file_name(snapshot)) {
         Ok(file) => file,
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let stored = Stored {
-        file,
-        length: window,
-        window: Mutex::default(),
-    };
-    let manifest = Manifest::open(Box::new(stored))?;
+    let manifest = Manifest::open(Box::new(Stored(file)))?;
     Ok(Some(manifest).filter(|manifest| manifest.about().snapshot == snapshot))
 }
 
@@ -76,7 +62,7 @@ fn open_with(store: &dyn FileStore, snapshot: &str, window: usize) -> Result<Opt
 pub fn open_to_read(store: &dyn FileStore, snapshot: &str) -> Result<Option<Manifest>, ManifestError> {
     let content = match store.read_start(&folder(store), &file_name(snapshot), AT_ONCE) {
         Ok((_, content)) if content.len() < AT_ONCE => content,
-        Ok(_) => return open_with(store, snapshot, WINDOW),
+        Ok(_) => return open(store, snapshot),
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
@@ -234,62 +220,23 @@ impl Write for Sink {
 }
 
 /// A file of the store that is read.
-struct Stored {
-    file: Box<dyn StoredFile>,
-    /// At least so much is read at once.
-    length: usize,
-    /// What was read last, and from where.
-    window: Mutex<(u64, Vec<u8>)>,
-}
-
-impl Stored {
-    /// Reads as far as the file goes.
-    fn fill(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            let read = self.file.read_at(offset + filled as u64, rest);
-            match read.map_err(io::Error::other)? {
-                0 => break,
-                read => filled += read,
-            }
-        }
-        Ok(filled)
-    }
-}
+struct Stored(Box<dyn StoredFile>);
 
 impl Source for Stored {
     fn len(&self) -> io::Result<u64> {
-        self.file.stat().map(|stat| stat.size).map_err(io::Error::other)
+        self.0.stat().map(|stat| stat.size).map_err(io::Error::other)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let too_short = || io::Error::from(io::ErrorKind::UnexpectedEof);
-        if buffer.len() >= self.length {
-            let filled = self.fill(offset, buffer)?;
-            return if filled == buffer.len() {
-                Ok(())
-            } else {
-                Err(too_short())
-            };
-        }
-        let mut window = lock(&self.window);
-        let (at, bytes) = &mut *window;
-        let within = |at: u64, bytes: &[u8]| {
-            let start = usize::try_from(offset.checked_sub(at)?).ok()?;
-            (start + buffer.len() <= bytes.len()).then_some(start)
-        };
-        let start = match within(*at, bytes.as_slice()) {
-            Some(start) => start,
-            None => {
-                bytes.resize(self.length, 0);
-                let filled = self.fill(offset, bytes)?;
-                bytes.truncate(filled);
-                *at = offset;
-                0
+        let (mut rest, mut at) = (buffer, offset);
+        while !rest.is_empty() {
+            let read = self.0.read_at(at, rest).map_err(io::Error::other)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
-        };
-        let wanted = bytes.get(start..).and_then(|bytes| bytes.get(..buffer.len()));
-        buffer.copy_from_slice(wanted.ok_or_else(too_short)?);
+            rest = rest.get_mut(read..).unwrap_or_default();
+            at += read as u64;
+        }
         Ok(())
     }
 }

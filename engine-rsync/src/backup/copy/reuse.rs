@@ -37,9 +37,7 @@ impl Job<'_, '_> {
             remove_tree(store, folder, name, self.context.progress)?;
             return Ok(None);
         }
-        let xattrs = self.context.keeps.xattrs(&self.metadata.xattrs);
-        let new = self.context.keeps.new_metadata(self.metadata, &xattrs);
-        let failed = store.set_metadata(folder, name, &new);
+        let failed = self.described(|new| store.set_metadata(folder, name, new));
         Ok(Some(self.settled(&failed)))
     }
 

@@ -20,7 +20,15 @@ const LONGEST_NAP: Duration = Duration::from_millis(500);
 /// The right to do something; let go when it is dropped, or when the process dies in whatever way.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// To close the file would not do where another thread is just starting a program: until that has begun, it has the
+    /// file open too.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
 }
 
 /// How long to wait for a lock, and who wants to know.
@@ -83,7 +91,7 @@ impl Lock {
         }
         let failed = |error| NoLock::Failed(Error::io("lock", &path, error));
         sign(context, &file, purpose).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
@@ -213,6 +221,18 @@ mod tests {
         );
         drop(held);
         assert!(!is_running(&context, &name));
+        assert!(of_job(&context, &name).is_ok());
+    }
+
+    /// As a child has it between its beginning and its program's.
+    #[test]
+    fn a_lock_is_free_though_somebody_still_has_its_file_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = context(folder.path());
+        let name = JobName::new("b").unwrap();
+        let held = of_job(&context, &name).unwrap();
+        let _inherited = held.file.try_clone().unwrap();
+        drop(held);
         assert!(of_job(&context, &name).is_ok());
     }
 

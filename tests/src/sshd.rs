@@ -188,18 +188,31 @@ impl Sshd {
         );
     }
 
+    /// The processes that serve SFTP, one for each channel.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<u32> {
+        let mut processes = self.processes();
+        processes.retain(|&process| process != self.process.id() && children(process).is_empty());
+        processes
+    }
+
+    /// Ends one of its processes at once.
+    ///
+    /// # Panics
+    /// When there is no such process.
+    pub fn kill(&self, process: u32) {
+        assert!(self.processes().contains(&process));
+        let pid = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(pid.unwrap(), rustix::process::Signal::KILL).unwrap();
+    }
+
     /// The listening one, and those of the sessions.
     fn processes(&self) -> Vec<u32> {
         let mut processes = vec![self.process.id()];
         let mut at = 0;
         while let Some(process) = processes.get(at) {
-            let path = format!("/proc/{process}/task/{process}/children");
-            let children = std::fs::read_to_string(path).unwrap_or_default();
-            processes.extend(
-                children
-                    .split_whitespace()
-                    .filter_map(|child| child.parse::<u32>().ok()),
-            );
+            let below = children(*process);
+            processes.extend(below);
             at += 1;
         }
         processes
@@ -217,6 +230,13 @@ impl Drop for Sshd {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn children(process: u32) -> Vec<u32> {
+    let path = format!("/proc/{process}/task/{process}/children");
+    let children = std::fs::read_to_string(path).unwrap_or_default();
+    let children = children.split_whitespace();
+    children.filter_map(|child| child.parse().ok()).collect()
 }
 
 fn configuration(folder: &Path, port: u16, options: &Options) -> String {

@@ -1,4 +1,4 @@
-//! Requests under way on one connection: what each waits for, and how much all of them together may be.
+//! Requests under way on one channel: what each waits for, and how much all of them together may be.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 use super::errors::Problem;
 
 /// Bytes that requests and the answers they ask for may come to, all together: enough for 100 MB/s at 80 ms.
-const BUDGET: usize = 8 << 20;
+pub(super) const BUDGET: usize = 8 << 20;
 
 /// What even the smallest request counts, so that their number has a bound, too.
 const LEAST: usize = 1024;
 
-/// The requests of one connection that have no answer yet.
+/// The requests of one channel that have no answer yet.
 pub(super) struct Answers {
     state: Mutex<State>,
     room: Condvar,
+    budget: usize,
     silence: Duration,
 }
 
@@ -47,8 +48,8 @@ pub(super) struct Awaited {
 }
 
 impl Answers {
-    /// Nothing under way; `silence` is how long the server may owe an answer without a word.
-    pub(super) fn new(silence: Duration) -> Arc<Self> {
+    /// Nothing under way, and room for `budget` bytes; `silence` is how long the server may owe an answer without a word.
+    pub(super) fn new(budget: usize, silence: Duration) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 waiting: HashMap::new(),
@@ -58,6 +59,7 @@ impl Answers {
                 over: None,
             }),
             room: Condvar::new(),
+            budget,
             silence,
         })
     }
@@ -65,13 +67,13 @@ impl Answers {
     /// Gives a new request its number, as soon as there is room for `bytes` more, and hands it to `send`: requests
     /// are sent in the order of their numbers.
     pub(super) fn begin(self: &Arc<Self>, bytes: usize, send: impl FnOnce(u32)) -> Result<Awaited, Problem> {
-        let cost = bytes.clamp(LEAST, BUDGET);
+        let cost = bytes.clamp(LEAST, self.budget);
         let mut state = self.lock();
         loop {
             if let Some(problem) = &state.over {
                 return Err(problem.clone());
             }
-            if state.used + cost <= BUDGET {
+            if state.used + cost <= self.budget {
                 break;
             }
             let left = self.patience(&mut state)?;

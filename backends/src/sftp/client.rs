@@ -33,6 +33,8 @@ pub(super) struct Client {
     turn: AtomicUsize,
     /// The server does not take more than one connection.
     alone: AtomicBool,
+    /// It does not take more than one channel of a connection.
+    one_channel: Arc<AtomicBool>,
     /// `None` only while it is being dropped.
     runtime: Option<Runtime>,
 }
@@ -59,13 +61,14 @@ impl Client {
             more: Default::default(),
             turn: AtomicUsize::new(0),
             alone: AtomicBool::new(false),
+            one_channel: Arc::default(),
             runtime: Some(runtime),
         })
     }
 
     /// The connection that runs; a new one when it broke. Who comes while it is made waits for it.
     pub(super) fn link(&self) -> Result<Arc<Link>, Problem> {
-        self.running(&self.first)
+        self.running(&self.first, Some(&self.one_channel))
     }
 
     /// A connection for `bytes`: large objects are spread over several.
@@ -77,29 +80,33 @@ impl Client {
         let Some(slot) = turn.checked_sub(1).and_then(|turn| self.more.get(turn)) else {
             return self.link();
         };
-        self.running(slot).or_else(|_| {
+        self.running(slot, None).or_else(|_| {
             self.alone.store(true, Ordering::Relaxed);
             self.link()
         })
     }
 
-    fn running(&self, slot: &Slot) -> Result<Arc<Link>, Problem> {
+    fn running(&self, slot: &Slot, one_channel: Option<&Arc<AtomicBool>>) -> Result<Arc<Link>, Problem> {
         let mut current = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(link) = current.as_ref().filter(|link| !link.is_over()) {
             return Ok(Arc::clone(link));
         }
         *current = None;
-        let link = self.open(Login::Keys)?;
+        let link = self.connection(Login::Keys, one_channel.map(Arc::clone))?;
         *current = Some(Arc::clone(&link));
         Ok(link)
     }
 
     /// A connection of its own.
     pub(super) fn open(&self, login: Login) -> Result<Arc<Link>, Problem> {
+        self.connection(login, None)
+    }
+
+    fn connection(&self, login: Login, one_channel: Option<Arc<AtomicBool>>) -> Result<Arc<Link>, Problem> {
         let Some(runtime) = &self.runtime else {
             return Err(Problem::lost("it was closed here"));
         };
-        Link::open(runtime.handle(), &self.settings, login)
+        Link::open(runtime.handle(), &self.settings, login, one_channel)
     }
 
     /// Does what can be done twice, with `bytes` to carry: once more when the connection breaks over it.

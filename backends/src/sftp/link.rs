@@ -1,5 +1,6 @@
-//! One SFTP session on one connection: requests go out as they are made, answers are waited for one by one.
+//! One SFTP session on one channel: requests go out as they are made, answers are waited for one by one.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -9,13 +10,14 @@ use tokio::runtime::Handle as Runtime;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
-use super::answers::{Answers, Awaited};
+use super::answers::{Answers, Awaited, BUDGET};
+use super::beside::Beside;
 use super::errors::Problem;
 use super::extensions::{Extensions, Limits};
 use super::requests::Answer;
 use super::settings::Settings;
-use super::ssh::channel::{Incoming, deliver, send};
-use super::ssh::{self, Login};
+use super::ssh::channel::{Channel, Incoming, deliver, send};
+use super::ssh::{self, Login, Session};
 use super::wire::{Decoder, Packet, VERSION, kind};
 
 /// How long a polite end may take.
@@ -31,16 +33,29 @@ pub(super) struct Link {
     /// The answer to the question how large requests may be, until somebody wants to know.
     asked: Mutex<Option<Answer>>,
     limits: OnceLock<Limits>,
+    /// More channels of the same connection; a channel beside the first has none.
+    beside: Option<Beside>,
+    /// Files that are written over this channel.
+    written: AtomicUsize,
 }
 
+/// A file that is written over a channel, while it lasts.
+pub(super) struct Share(Arc<Link>);
+
 impl Link {
-    /// Connects and finds out what the server can do.
-    pub(super) fn open(runtime: &Runtime, settings: &Arc<Settings>, login: Login) -> Result<Arc<Self>, Problem> {
+    /// Connects and finds out what the server can do. There may be more channels on the connection unless `one_channel`
+    /// is missing, or true; it becomes true when the server refuses them.
+    pub(super) fn open(
+        runtime: &Runtime,
+        settings: &Arc<Settings>,
+        login: Login,
+        one_channel: Option<Arc<AtomicBool>>,
+    ) -> Result<Arc<Self>, Problem> {
         let (done, result) = mpsc::sync_channel(1);
         let settings = Arc::clone(settings);
         let inner = runtime.clone();
         runtime.spawn(async move {
-            let _ = done.send(Self::start(&inner, &settings, &login).await);
+            let _ = done.send(Self::start(&inner, &settings, &login, one_channel).await);
         });
         let link = result
             .recv()
@@ -53,18 +68,57 @@ impl Link {
         Ok(Arc::new(link))
     }
 
-    async fn start(runtime: &Runtime, settings: &Settings, login: &Login) -> Result<Self, Problem> {
-        let (session, channel, mut incoming) = ssh::connect(settings, login).await?;
+    async fn start(
+        runtime: &Runtime,
+        settings: &Settings,
+        login: &Login,
+        one_channel: Option<Arc<AtomicBool>>,
+    ) -> Result<Self, Problem> {
+        let (session, mut channel) = ssh::connect(settings, login).await?;
         let limit = settings.connect_timeout;
-        let extensions = tokio::time::timeout(limit, greeting(&mut incoming))
-            .await
-            .unwrap_or(Err(Problem::Silent(limit)))?;
-        let answers = Answers::new(settings.stall_timeout);
+        let extensions = greeted(&mut channel, limit).await?;
+        let session = Arc::new(session);
+        let beside = one_channel.map(|refused| Beside::new(runtime, &session, settings, refused));
+        let mut link = Self::on(
+            runtime,
+            channel,
+            Some(session),
+            Answers::new(BUDGET, settings.stall_timeout),
+        );
+        link.extensions = extensions;
+        link.beside = beside;
+        Ok(link)
+    }
+
+    /// One more channel of the connection of a link that has `extensions` and `limits`.
+    pub(super) async fn another(
+        runtime: &Runtime,
+        session: &Session,
+        (extensions, limits): (Extensions, Limits),
+        limit: Duration,
+        answers: Arc<Answers>,
+    ) -> Result<Self, Problem> {
+        let opening = async {
+            let mut channel = session.channel().await?;
+            greeted(&mut channel, limit).await?;
+            Ok(channel)
+        };
+        let opened = tokio::time::timeout(limit, opening).await;
+        let channel = opened.unwrap_or(Err(Problem::Silent(limit)))?;
+        let mut link = Self::on(runtime, channel, None, answers);
+        link.extensions = extensions;
+        link.limits = OnceLock::from(limits);
+        Ok(link)
+    }
+
+    /// A link whose server can do nothing yet; `session` ends with it.
+    fn on(runtime: &Runtime, channel: Channel, session: Option<Arc<Session>>, answers: Arc<Answers>) -> Self {
+        let Channel { write, incoming } = channel;
         let (requests, queue) = unbounded_channel();
         let (over, ended) = mpsc::sync_channel(1);
         let ending = Arc::clone(&answers);
         let sender = runtime.spawn(async move {
-            send(channel, session, queue, ending).await;
+            send(write, session, queue, ending).await;
             let _ = over.send(());
         });
         let sender = sender.abort_handle();
@@ -75,16 +129,17 @@ impl Link {
             tokio::time::sleep(FAREWELL).await;
             stop.abort();
         });
-        let link = Self {
+        Self {
             answers,
             requests: Some(requests),
             tasks: [sender, deliverer.abort_handle()],
             ended: Mutex::new(ended),
-            extensions,
+            extensions: Extensions::default(),
             asked: Mutex::default(),
             limits: OnceLock::new(),
-        };
-        Ok(link)
+            beside: None,
+            written: AtomicUsize::new(0),
+        }
     }
 
     /// Sends a request whose answer carries up to `expected` bytes, as soon as there is room for it.
@@ -114,10 +169,50 @@ impl Link {
     pub(super) fn is_over(&self) -> bool {
         self.answers.is_over()
     }
+
+    /// Ends it without a farewell: where nobody may wait.
+    pub(super) fn cut(self) {
+        self.answers.end(&Problem::lost("it was closed here"));
+    }
+
+    /// The channel for one more file that is written, which may be another one than this, while the file is in hand. All
+    /// that is asked of the file goes over that channel: requests of one channel are done in their order, those of two
+    /// are not.
+    pub(super) fn share(self: &Arc<Self>) -> Share {
+        match &self.beside {
+            Some(beside) => beside.share(self),
+            None => self.share_own(),
+        }
+    }
+
+    /// The same, of this channel for certain.
+    pub(super) fn share_own(self: &Arc<Self>) -> Share {
+        self.written.fetch_add(1, Ordering::Relaxed);
+        Share(Arc::clone(self))
+    }
+
+    /// Files that are written over this channel now.
+    pub(super) fn written(&self) -> usize {
+        self.written.load(Ordering::Relaxed)
+    }
+}
+
+impl Share {
+    pub(super) const fn link(&self) -> &Arc<Link> {
+        &self.0
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.written.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
+        // Before the connection ends, so that none of them waits for a farewell in vain.
+        self.beside = None;
         // The last sender goes, so the task says goodbye and ends.
         self.requests = None;
         if !self.answers.is_over() {
@@ -128,6 +223,11 @@ impl Drop for Link {
             task.abort();
         }
     }
+}
+
+async fn greeted(channel: &mut Channel, limit: Duration) -> Result<Extensions, Problem> {
+    let greeting = tokio::time::timeout(limit, greeting(&mut channel.incoming)).await;
+    greeting.unwrap_or(Err(Problem::Silent(limit)))
 }
 
 /// The server's first packet: its version and what it can do beyond it.

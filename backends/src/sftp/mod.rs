@@ -2,11 +2,13 @@
 //!
 //! The protocol is spoken here, on a channel of an SSH connection: a request is sent as soon as it is made, from
 //! whichever thread, and all of them are under way at once, within a bound of bytes. A broken connection ends what is
-//! under way with an error that is worth another try; the next request makes a new one.
+//! under way with an error that is worth another try; the next request makes a new one. Where many files are written, more
+//! channels of the same connection share them, as many as the server allows.
 //!
 //! The server proves itself with its host key, which is pinned at the first contact and must stay the same.
 
 mod answers;
+mod beside;
 mod blobs;
 mod client;
 mod errors;

@@ -1,6 +1,7 @@
 //! The storage over SFTP against OpenSSH's server: the contract of storages, logins, host keys, faults, and the engines.
 
 mod blobs;
+mod channels;
 mod common;
 mod engines;
 mod faults;

@@ -14,7 +14,7 @@ fn begin(answers: &Arc<Answers>, bytes: usize) -> (Awaited, u32) {
 
 #[test]
 fn each_answer_reaches_the_one_that_asked() {
-    let answers = Answers::new(LONG);
+    let answers = Answers::new(BUDGET, LONG);
     let (first, one) = begin(&answers, 10);
     let (second, two) = begin(&answers, 10);
     answers.arrived(two, vec![2]).unwrap();
@@ -26,7 +26,7 @@ fn each_answer_reaches_the_one_that_asked() {
 
 #[test]
 fn a_request_waits_until_there_is_room() {
-    let answers = Answers::new(LONG);
+    let answers = Answers::new(BUDGET, LONG);
     let (_first, one) = begin(&answers, BUDGET);
     thread::scope(|scope| {
         let second = scope.spawn(|| answers.begin(1, |_| ()).is_ok());
@@ -39,7 +39,7 @@ fn a_request_waits_until_there_is_room() {
 
 #[test]
 fn the_end_reaches_all_that_wait_and_all_that_come() {
-    let answers = Answers::new(LONG);
+    let answers = Answers::new(BUDGET, LONG);
     let (first, _) = begin(&answers, 10);
     answers.end(&Problem::lost("cut"));
     answers.end(&Problem::lost("later"));
@@ -51,7 +51,7 @@ fn the_end_reaches_all_that_wait_and_all_that_come() {
 
 #[test]
 fn a_silent_server_is_given_up() {
-    let answers = Answers::new(Duration::from_millis(40));
+    let answers = Answers::new(BUDGET, Duration::from_millis(40));
     let (first, _) = begin(&answers, 10);
     let (_full, _) = begin(&answers, BUDGET - LEAST);
     assert_eq!(answers.begin(1, |_| ()).err().unwrap().kind(), StoreErrorKind::Timeout);

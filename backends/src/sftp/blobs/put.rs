@@ -19,14 +19,15 @@ pub(super) fn put(store: &Blobs, key: &Key, body: Body<'_>, mode: PutMode) -> Re
             "the name is reserved for temporary files",
         ));
     }
-    let link = store.root.client.link_for(body.len())?;
-    store.leftovers.sweep(&link);
-    let target = Target::new(store, &link, key);
+    let share = store.root.client.link_for(body.len())?.share();
+    let link = share.link();
+    store.leftovers.sweep(link);
+    let target = Target::new(store, link, key);
     let started = target.start(mode)?;
     let result = target.finish(started, body, mode);
     result.map_err(|problem| {
         // The reason first: with the file the sign of a full disk would go.
-        let problem = store.root.explain(&link, problem);
+        let problem = store.root.explain(link, problem);
         target.discard();
         problem
     })

@@ -10,6 +10,7 @@ use engine_api::{FileStat, NewMetadata, StoreError, StoreErrorKind, StoredFile};
 use super::ahead::Ahead;
 use super::metadata;
 use crate::sftp::errors::{Context, Problem};
+use crate::sftp::link::{Link, Share};
 use crate::sftp::requests::Handle;
 use crate::sftp::root::{Root, allow};
 use crate::sftp::transfer::{self, Writes};
@@ -29,7 +30,8 @@ pub(super) struct OpenFile {
     /// As messages name it.
     path: Vec<u8>,
     handle: Handle,
-    is_new: bool,
+    /// What a new file has in its channel.
+    share: Option<Share>,
     writes: Mutex<Pending>,
     ahead: Ahead,
 }
@@ -42,12 +44,12 @@ struct Pending {
 }
 
 impl OpenFile {
-    pub(super) fn new(root: Arc<Root>, path: Vec<u8>, handle: Handle, is_new: bool) -> Self {
+    pub(super) fn new(root: Arc<Root>, path: Vec<u8>, handle: Handle, share: Option<Share>) -> Self {
         Self {
             root,
             path,
             handle,
-            is_new,
+            share,
             writes: Mutex::default(),
             ahead: Ahead::default(),
         }
@@ -84,7 +86,7 @@ impl OpenFile {
         self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Copies from another file of the same connection, each piece `from` a range to a place; says how much there was.
+    /// Copies from another file of the server, each piece `from` a range to a place; says how much there was.
     fn copy_from(
         &self,
         source: &dyn StoredFile,
@@ -97,18 +99,38 @@ impl OpenFile {
         if !self.handle.link().extensions().copy_data {
             return Err(unsupported("the server does not copy by itself"));
         }
-        if !Arc::ptr_eq(self.handle.link(), source.handle.link()) {
-            return Err(self.error("copy into", Problem::lost("the other file was opened before that")));
-        }
         let copied = self.copy(source, pieces);
         self.changed();
         copied.map_err(|problem| self.error("copy into", problem))
     }
 
+    /// The same file, opened over another channel: a handle is known to one server process only.
+    fn again(&self, link: &Arc<Link>, found: &Attributes) -> Result<Handle, Problem> {
+        let (handle, there) = super::open(link, &self.root.path_of(&self.path))?;
+        let same = |one: &Attributes, other: &Attributes| {
+            (one.size, one.times.map(|times| times.1)) == (other.size, other.times.map(|times| times.1))
+        };
+        if same(found, &there) && same(found, &handle.attributes()?.attributes()?) {
+            return Ok(handle);
+        }
+        Err(Problem::known(
+            StoreErrorKind::Other,
+            "another file has taken the place of the one that is copied from",
+        ))
+    }
+
     fn copy(&self, source: &Self, pieces: impl Iterator<Item = (Range<u64>, u64)>) -> Result<u64, Problem> {
         self.settle()?;
         source.settle()?;
-        let size = source.handle.attributes()?.attributes()?.size.unwrap_or(0);
+        let found = source.handle.attributes()?.attributes()?;
+        let opened;
+        let source = if Arc::ptr_eq(self.handle.link(), source.handle.link()) {
+            &source.handle
+        } else {
+            opened = source.again(self.handle.link(), &found)?;
+            &opened
+        };
+        let size = found.size.unwrap_or(0);
         let (mut asked, mut ahead, mut copied) = (VecDeque::new(), 0, 0);
         for (from, to) in pieces {
             let end = from.end.min(size);
@@ -123,7 +145,7 @@ impl OpenFile {
                     ahead -= length;
                 }
                 let place = to.saturating_add(at - from.start);
-                let answer = self.handle.copy_from(&source.handle, at, length, place)?;
+                let answer = self.handle.copy_from(source, at, length, place)?;
                 asked.push_back((length, answer));
                 (at, ahead) = (at + length, ahead + length);
             }
@@ -158,7 +180,7 @@ impl Pending {
 impl StoredFile for OpenFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
         self.after_writes("read", |handle| {
-            if self.is_new {
+            if self.share.is_some() {
                 return transfer::read(handle, offset, buffer);
             }
             let changes = self.root.changes.of(&self.path).load(Ordering::SeqCst);
@@ -248,11 +270,17 @@ impl StoredFile for OpenFile {
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
         self.after_writes("close", |_| Ok(()))?;
-        if !self.is_new {
+        if self.share.is_none() {
             // Nothing can be lost any more; dropping it closes it, and nobody has to wait.
             return Ok(());
         }
-        let Self { root, path, handle, .. } = *self;
+        let Self {
+            root,
+            path,
+            handle,
+            share: _share,
+            ..
+        } = *self;
         let link = Arc::clone(handle.link());
         let closed = handle.close().and_then(super::Answer::done);
         closed.map_err(|problem| {
@@ -267,6 +295,7 @@ impl StoredFile for OpenFile {
             root,
             path,
             handle,
+            share: _share,
             writes,
             ..
         } = *self;

@@ -18,7 +18,7 @@ use engine_api::{
 use self::file::OpenFile;
 pub(super) use self::folders::Made;
 use super::errors::{Context, Problem};
-use super::link::Link;
+use super::link::{Link, Share};
 use super::requests::{Answer, Handle, Opening, Requests};
 use super::root::{Root, sync_folder};
 use super::transfer;
@@ -124,12 +124,13 @@ impl Files {
         })
     }
 
-    fn file(&self, folder: &Folder, name: &[u8], handle: Handle, is_new: bool) -> Box<dyn StoredFile> {
+    /// A file that is open; one that is new has a share in its channel.
+    fn file(&self, folder: &Folder, name: &[u8], handle: Handle, share: Option<Share>) -> Box<dyn StoredFile> {
         Box::new(OpenFile::new(
             Arc::clone(&self.root),
             folder.path_of(name),
             handle,
-            is_new,
+            share,
         ))
     }
 }
@@ -246,19 +247,22 @@ impl FileStore for Files {
     }
 
     fn create(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
-        let handle = self.within(("create", folder, name), |link, path| {
+        let (handle, share) = self.within(("create", folder, name), |link, path| {
+            // What is tried out is tried on one channel: there, what is closed without waiting is closed when it is removed.
+            let is_tried = self.capabilities.get().is_none();
+            let share = if is_tried { link.share_own() } else { link.share() };
             let flags = flag::READ | flag::WRITE | flag::CREATE | flag::EXCLUSIVE;
-            let opening = link.open_file(path, flags, &Attributes::with_mode(0o600))?;
-            making(link, path, opening.handle())
+            let opening = share.link().open_file(path, flags, &Attributes::with_mode(0o600))?;
+            Ok((making(share.link(), path, opening.handle())?, share))
         })?;
-        Ok(self.file(folder, name, handle, true))
+        Ok(self.file(folder, name, handle, Some(share)))
     }
 
     fn open(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
         let handle = self.reading(("open", folder, name), |link, path| {
             open(link, path).map(|(handle, _)| handle)
         })?;
-        Ok(self.file(folder, name, handle, false))
+        Ok(self.file(folder, name, handle, None))
     }
 
     fn read_start(&self, folder: &Folder, name: &[u8], most: usize) -> Result<(FileStat, Vec<u8>), StoreError> {

@@ -19,6 +19,12 @@ const TOGETHER: usize = 32 << 10;
 /// More of what a server complains is not shown.
 const COMPLAINT: usize = 500;
 
+/// A channel with SFTP on it.
+pub(in crate::sftp) struct Channel {
+    pub(in crate::sftp) write: ChannelWriteHalf<Msg>,
+    pub(in crate::sftp) incoming: Incoming,
+}
+
 /// Takes packets out of what the channel delivers.
 pub(in crate::sftp) struct Incoming {
     channel: ChannelReadHalf,
@@ -151,10 +157,11 @@ pub(in crate::sftp) async fn deliver(mut incoming: Incoming, answers: Arc<Answer
     answers.end(&problem);
 }
 
-/// Sends requests until nobody can make any more, or the connection ends; then closes it.
+/// Sends requests until nobody can make any more, or the connection ends; then closes the channel, and with `session` the
+/// whole connection.
 pub(in crate::sftp) async fn send(
     channel: ChannelWriteHalf<Msg>,
-    session: Session,
+    session: Option<Arc<Session>>,
     mut requests: UnboundedReceiver<Vec<u8>>,
     answers: Arc<Answers>,
 ) {
@@ -174,5 +181,10 @@ pub(in crate::sftp) async fn send(
         }
     }
     answers.end(&Problem::lost("it was closed here"));
-    session.bye().await;
+    match session {
+        Some(session) => session.bye().await,
+        None => {
+            let _ = channel.close().await;
+        }
+    }
 }

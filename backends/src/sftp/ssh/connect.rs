@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine_api::StoreErrorKind;
-use russh::client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse, Msg};
+use russh::client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse};
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{ChannelWriteHalf, Disconnect, Preferred, cipher, compression};
+use russh::{Disconnect, Preferred, cipher, compression};
 use tokio::net::TcpStream;
 
-use super::channel::Incoming;
+use super::channel::{Channel, Incoming};
 use super::host_key::Trust;
 use super::key;
 use crate::Secret;
@@ -36,8 +36,26 @@ pub(in crate::sftp) struct Session(Handle<Guard>);
 
 impl Session {
     /// Ends the connection politely.
-    pub(super) async fn bye(self) {
+    pub(super) async fn bye(&self) {
         let _ = self.0.disconnect(Disconnect::ByApplication, "", "").await;
+    }
+
+    /// Opens a channel and starts SFTP on it.
+    pub(in crate::sftp) async fn channel(&self) -> Result<Channel, Problem> {
+        let channel = self.0.channel_open_session().await.map_err(lost)?;
+        channel.request_subsystem(true, "sftp").await.map_err(lost)?;
+        let (read, write) = channel.split();
+        // The greeting goes after the request at once: where there is no SFTP, nobody reads it.
+        write.data_bytes(Packet::init()).await.map_err(lost)?;
+        let mut incoming = Incoming::new(read);
+        if !incoming.accepted().await? {
+            return Err(Problem::hinted(
+                StoreErrorKind::Unsupported,
+                "the server has no SFTP for this account",
+                "enable `Subsystem sftp internal-sftp` in the server's sshd_config",
+            ));
+        }
+        Ok(Channel { write, incoming })
     }
 }
 
@@ -64,17 +82,14 @@ impl client::Handler for Guard {
 }
 
 /// Connects, checks the server, logs in, and starts SFTP; with what it runs on, and what comes from it.
-pub(in crate::sftp) async fn connect(
-    settings: &Settings,
-    login: &Login,
-) -> Result<(Session, ChannelWriteHalf<Msg>, Incoming), Problem> {
+pub(in crate::sftp) async fn connect(settings: &Settings, login: &Login) -> Result<(Session, Channel), Problem> {
     let limit = settings.connect_timeout;
     tokio::time::timeout(limit, steps(settings, login))
         .await
         .unwrap_or(Err(Problem::Silent(limit)))
 }
 
-async fn steps(settings: &Settings, login: &Login) -> Result<(Session, ChannelWriteHalf<Msg>, Incoming), Problem> {
+async fn steps(settings: &Settings, login: &Login) -> Result<(Session, Channel), Problem> {
     let trust = Trust::read(settings)?;
     let keys = match login {
         Login::Keys => key::read_all(&settings.keys)?,
@@ -101,20 +116,8 @@ async fn steps(settings: &Settings, login: &Login) -> Result<(Session, ChannelWr
         Login::Keys => log_in_with_keys(&mut session.0, settings, keys).await?,
         Login::Password(password) => log_in_with_password(&mut session.0, settings, password).await?,
     }
-    let channel = session.0.channel_open_session().await.map_err(lost)?;
-    channel.request_subsystem(true, "sftp").await.map_err(lost)?;
-    let (read, write) = channel.split();
-    // The greeting goes after the request at once: where there is no SFTP, nobody reads it.
-    write.data_bytes(Packet::init()).await.map_err(lost)?;
-    let mut incoming = Incoming::new(read);
-    if !incoming.accepted().await? {
-        return Err(Problem::hinted(
-            StoreErrorKind::Unsupported,
-            "the server has no SFTP for this account",
-            "enable `Subsystem sftp internal-sftp` in the server's sshd_config",
-        ));
-    }
-    Ok((session, write, incoming))
+    let channel = session.channel().await?;
+    Ok((session, channel))
 }
 
 fn config(settings: &Settings, trust: &Trust) -> client::Config {

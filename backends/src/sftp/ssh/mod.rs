@@ -5,4 +5,4 @@ mod connect;
 pub(super) mod host_key;
 pub(super) mod key;
 
-pub(super) use connect::{Login, connect};
+pub(super) use connect::{Login, Session, connect};

@@ -89,6 +89,8 @@ pub struct Site {
     pub(crate) sets: Sets,
     pub(crate) strategy: Strategy,
     pub(crate) connections: Option<NonZeroUsize>,
+    /// How long the storage may not answer, where the record says so.
+    pub(crate) answer_limit: Option<Duration>,
     /// Says where a repository was seen last, so that a missing one is not taken for a new one.
     pub(crate) origin: PathBuf,
 }
@@ -125,6 +127,7 @@ impl Site {
             sets: job.sets.clone(),
             strategy: job.strategy.clone(),
             connections: job.connections,
+            answer_limit: job.conduct.answer_limit,
             secret: access.password_file.clone().unwrap_or(kept),
             selector: format!("-b {name}"),
             filter: own_snapshots(context, job.engine, name),
@@ -157,6 +160,7 @@ impl Site {
             },
             strategy: Strategy::default(),
             connections: None,
+            answer_limit: None,
             mount_point: None,
             subfolder: PathBuf::new(),
             ssh_keys: Vec::new(),

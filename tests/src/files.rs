@@ -1,10 +1,10 @@
-//! A place for files that counts its calls, and fails or dies at one of them.
+//! A place for files that counts its calls, and fails, dies or hangs at one of them.
 
 use std::any::Any;
 use std::ops::{ControlFlow, Range};
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 
 use engine_api::{
     EntryKind, FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, Space, StoreError, StoreErrorKind,
@@ -22,6 +22,9 @@ pub enum Fail {
     DeadFrom(u64),
     /// The n-th is done, but says that it was not; no call is done after it.
     DeadAfter(u64),
+    /// The n-th call that changes something, and every call after it, does not end until [`GatedFiles::release`]; then it
+    /// was not done.
+    HangsFrom(u64),
 }
 
 /// What all files of a store share.
@@ -33,9 +36,21 @@ struct Gate {
     writes: AtomicU64,
     reads: AtomicU64,
     failed: AtomicBool,
+    /// Whether what hangs may end.
+    released: Mutex<bool>,
+    end: Condvar,
 }
 
 impl Gate {
+    /// The error of what is not done, at once or when it is told to end.
+    fn refuse(&self, object: &[u8]) -> StoreError {
+        if matches!(self.fail, Fail::HangsFrom(_)) {
+            let released = self.released.lock().unwrap();
+            drop(self.end.wait_while(released, |released| !*released).unwrap());
+        }
+        self.error(object)
+    }
+
     fn error(&self, object: &[u8]) -> StoreError {
         StoreError {
             operation: "use",
@@ -47,22 +62,27 @@ impl Gate {
     }
 
     fn is_dead(&self) -> bool {
-        matches!(self.fail, Fail::DeadFrom(_) | Fail::DeadAfter(_)) && self.failed.load(Ordering::SeqCst)
+        let is_last = matches!(self.fail, Fail::DeadFrom(_) | Fail::DeadAfter(_) | Fail::HangsFrom(_));
+        is_last && self.failed.load(Ordering::SeqCst)
     }
 
     fn read<T>(&self, object: &[u8], ask: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
-        if self.is_dead() { Err(self.error(object)) } else { ask() }
+        if self.is_dead() {
+            Err(self.refuse(object))
+        } else {
+            ask()
+        }
     }
 
     fn write<T>(&self, object: &[u8], ask: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let number = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
         if self.is_dead() {
-            return Err(self.error(object));
+            return Err(self.refuse(object));
         }
         let at = match self.fail {
             Fail::Never => None,
-            Fail::Once(at) | Fail::DeadFrom(at) | Fail::DeadAfter(at) => Some(at),
+            Fail::Once(at) | Fail::DeadFrom(at) | Fail::DeadAfter(at) | Fail::HangsFrom(at) => Some(at),
         };
         if at != Some(number) {
             return ask();
@@ -71,7 +91,7 @@ impl Gate {
         if matches!(self.fail, Fail::DeadAfter(_)) {
             ask()?;
         }
-        Err(self.error(object))
+        Err(self.refuse(object))
     }
 
     fn set(&self, object: &[u8], ask: impl FnOnce() -> Vec<StoreError>) -> Vec<StoreError> {
@@ -105,6 +125,8 @@ impl GatedFiles {
             writes: AtomicU64::new(0),
             reads: AtomicU64::new(0),
             failed: AtomicBool::new(false),
+            released: Mutex::new(false),
+            end: Condvar::new(),
         };
         Arc::new(Self {
             inner,
@@ -117,6 +139,12 @@ impl GatedFiles {
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.gate.failed.load(Ordering::SeqCst)
+    }
+
+    /// Ends what hangs.
+    pub fn release(&self) {
+        *self.gate.released.lock().unwrap() = true;
+        self.gate.end.notify_all();
     }
 
     /// Calls up to now that change something, and that do not.

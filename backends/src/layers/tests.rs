@@ -164,7 +164,7 @@ fn tried(store: &Arc<Scripted>) -> Tried {
 fn layers_keep_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     let store = crate::local::open(folder.path(), false).unwrap().blobs;
-    let store: Arc<dyn BlobStore> = Arc::new(Timeout::new(store, Limits::default()));
+    let store: Arc<dyn BlobStore> = Arc::new(Timeout::new(store, "a server", Limits::default()));
     let fast = Arc::new(Rate::new(0));
     let store: Arc<dyn BlobStore> = Arc::new(Bandwidth::new(store, fast.clone(), fast));
     let store: Arc<dyn BlobStore> = Arc::new(Concurrency::new(store, NonZeroUsize::new(2).unwrap()));
@@ -371,14 +371,17 @@ fn what_hangs_ends_in_a_timeout() {
         stall: Duration::from_millis(50),
         slowest: 1000,
     };
-    let watched = Timeout::new(store.clone(), limits);
+    let watched = Timeout::new(store.clone(), "nas:/backup", limits);
     let (release, released) = mpsc::channel::<()>();
     store.then(move |_| {
         let _ = released.recv();
         None
     });
     let put = watched.put(&key("a"), Body::Bytes(b"x"), PutMode::Create);
-    assert_eq!(put.unwrap_err().kind, StoreErrorKind::Timeout);
+    let error = put.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Timeout);
+    assert!(error.is_permanent(), "it has been waited for already");
+    assert_eq!(error.source.to_string(), "nas:/backup gave no answer in 0.05 s");
     assert!(watched.space().is_ok(), "the next operation is not held up");
     drop(release);
     // A listing that goes on slowly is no stall, one that stops is.
@@ -399,6 +402,48 @@ fn what_hangs_ends_in_a_timeout() {
     });
     assert_eq!(listing.unwrap_err().kind, StoreErrorKind::Timeout);
     assert_eq!(seen, 3);
+}
+
+/// Much takes long, and is waited for as long as the server answers other questions.
+#[test]
+fn what_is_much_is_known_from_what_hangs() {
+    for (answers, stall) in [(true, 4000), (false, 200)] {
+        let store = Scripted::new();
+        let (release, released) = mpsc::channel::<()>();
+        store.then(move |_| {
+            let _ = released.recv();
+            None
+        });
+        let (end, ended) = mpsc::channel::<()>();
+        store.then(move |_| {
+            if !answers {
+                let _ = ended.recv();
+            }
+            drop(release);
+            None
+        });
+        let limits = Limits {
+            stall: Duration::from_millis(stall),
+            slowest: 1,
+        };
+        let watched = Timeout::new(store.clone(), "nas:/backup", limits);
+        let put = watched.put(&key("a"), Body::Bytes(&[0; 3600]), PutMode::Create);
+        assert_eq!(put.is_ok(), answers, "{put:?}");
+        assert_eq!(store.calls(), 2, "it was asked once");
+        drop(end);
+    }
+}
+
+#[test]
+fn the_layers_of_files_keep_the_contract_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = crate::local::open(folder.path(), true).unwrap().files.unwrap();
+    let files = Arc::new(TimeoutFiles::new(files, "a server", Limits::default()));
+    let rate = || Arc::new(Rate::new(0));
+    let files = BandwidthFiles::new(files, rate(), rate());
+    let summary = crate::conformance::files::run(&files, "suite").unwrap();
+    assert!(!summary.passed.is_empty());
+    assert!(files.capabilities().local_path.is_some(), "it still says where it is");
 }
 
 #[test]

@@ -1,16 +1,11 @@
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use engine_api::{BlobStore, Body, Capabilities, Cause, Key, ObjectMeta, PutMode, Space, StoreError, StoreErrorKind};
+use engine_api::{BlobStore, Body, Capabilities, Key, ObjectMeta, PutMode, Space, StoreError};
 
-/// Operations that hang are left to themselves, each on a thread of its own; more than these at once are not begun.
-const MOST: usize = 64;
-
-/// Objects of a listing on their way from its thread.
-const QUEUE: usize = 256;
+use super::aside::{Aside, Call};
 
 /// How long an operation may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,116 +26,45 @@ impl Default for Limits {
 }
 
 impl Limits {
-    fn of(&self, bytes: u64) -> Duration {
+    pub(super) fn of(&self, bytes: u64) -> Duration {
         self.stall
             .saturating_add(Duration::from_secs(bytes / self.slowest.max(1)))
     }
 }
 
-/// Ends an operation of a storage that hangs with [`StoreErrorKind::Timeout`].
+/// Ends an operation of a storage that hangs with [`Timeout`](engine_api::StoreErrorKind::Timeout).
 ///
 /// Meant for storages that can hang inside the system, such as a mounted share whose server is gone: each operation runs
 /// on a thread of its own with copies of what it needs, and is left behind when it hangs. Storages over HTTP watch their
 /// own connections, and need no such layer. What was left behind may still be done later.
 pub struct Timeout {
     inner: Arc<dyn BlobStore>,
-    limits: Limits,
-    running: Arc<()>,
+    aside: Aside,
 }
 
 impl Timeout {
-    /// `inner` within `limits`.
+    /// `inner` within `limits`; `server` is who answers, for messages.
     #[must_use]
-    pub fn new(inner: Arc<dyn BlobStore>, limits: Limits) -> Self {
-        Self {
-            inner,
-            limits,
-            running: Arc::new(()),
-        }
+    pub fn new(inner: Arc<dyn BlobStore>, server: &str, limits: Limits) -> Self {
+        let asked = Arc::clone(&inner);
+        let aside = Aside::new(inner.location(), server, limits, move || drop(asked.space()));
+        Self { inner, aside }
     }
 
-    /// Runs `work` on another thread, and hands over what it sends, `allowed` at most between one and the next. It is
-    /// told to stop by nobody listening any more.
-    fn run<T: Send + 'static>(
-        &self,
-        call: Call<'_>,
-        allowed: Duration,
-        work: impl FnOnce(&dyn BlobStore, &mut dyn FnMut(T) -> ControlFlow<()>) -> Result<(), StoreError> + Send + 'static,
-        mut each: impl FnMut(T) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
-        if Arc::strong_count(&self.running) > MOST {
-            return Err(self.error(call, "the operations before this one still hang"));
-        }
-        let (sender, receiver) = sync_channel(QUEUE);
-        let (inner, running) = (Arc::clone(&self.inner), Arc::clone(&self.running));
-        let thread = move || {
-            let mut hand_over = |value| match sender.send(Ok(Some(value))) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            };
-            let end = work(inner.as_ref(), &mut hand_over);
-            let _ = sender.send(end.map(|()| None));
-            drop(running);
-        };
-        if std::thread::Builder::new().spawn(thread).is_err() {
-            return Err(self.error(call, "no thread could be started"));
-        }
-        loop {
-            match receiver.recv_timeout(allowed) {
-                Ok(Ok(Some(value))) => {
-                    if each(value).is_break() {
-                        return Ok(());
-                    }
-                }
-                Ok(Ok(None)) => return Ok(()),
-                Ok(Err(error)) => return Err(error),
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(self.error(call, &format!("no answer in {} s", allowed.as_secs_f32())));
-                }
-                Err(RecvTimeoutError::Disconnected) => return Err(self.error(call, "the operation ended without one")),
-            }
-        }
-    }
-
-    /// The same for one answer.
+    /// Runs one operation that has one answer.
     fn ask<T: Send + 'static>(
         &self,
         call: Call<'_>,
         allowed: Duration,
         work: impl FnOnce(&dyn BlobStore) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let mut answer = None;
-        self.run(
-            call,
-            allowed,
-            |inner, hand_over| {
-                let _ = hand_over(work(inner)?);
-                Ok(())
-            },
-            |value| {
-                answer = Some(value);
-                ControlFlow::Continue(())
-            },
-        )?;
-        answer.ok_or_else(|| self.error(call, "the operation ended without an answer"))
+        let inner = Arc::clone(&self.inner);
+        self.aside.ask(call, allowed, move || work(inner.as_ref()))
     }
 
-    fn error(&self, call: Call<'_>, message: &str) -> StoreError {
-        StoreError {
-            operation: call.operation,
-            object: call.object.to_owned(),
-            location: self.location().to_owned(),
-            kind: StoreErrorKind::Timeout,
-            source: Cause::new(message).into(),
-        }
+    const fn limits(&self) -> Limits {
+        self.aside.limits()
     }
-}
-
-/// What is being done to what.
-#[derive(Clone, Copy)]
-struct Call<'a> {
-    operation: &'static str,
-    object: &'a str,
 }
 
 /// A body that a thread may keep.
@@ -184,8 +108,8 @@ impl BlobStore for Timeout {
             operation: "write",
             object: &object,
         };
-        let allowed = self.limits.of(body.len());
-        let owned = Owned::of(body).map_err(|error| self.error(call, &error.to_string()))?;
+        let allowed = self.limits().of(body.len());
+        let owned = Owned::of(body).map_err(|error| self.aside.error(call, &error.to_string()))?;
         let key = key.clone();
         self.ask(call, allowed, move |inner| inner.put(&key, owned.body(), mode))
     }
@@ -197,7 +121,7 @@ impl BlobStore for Timeout {
             object: &object,
         };
         // A look first, for the time that is allowed goes by the size.
-        let allowed = self.limits.of(self.stat(key)?.size);
+        let allowed = self.limits().of(self.stat(key)?.size);
         let key = key.clone();
         self.ask(call, allowed, move |inner| inner.get(&key))
     }
@@ -209,7 +133,7 @@ impl BlobStore for Timeout {
             object: &object,
         };
         let (key, length) = (key.clone(), buffer.len());
-        let bytes = self.ask(call, self.limits.of(length as u64), move |inner| {
+        let bytes = self.ask(call, self.limits().of(length as u64), move |inner| {
             let mut bytes = vec![0; length];
             inner.get_range(&key, offset, &mut bytes)?;
             Ok(bytes)
@@ -223,13 +147,9 @@ impl BlobStore for Timeout {
             operation: "list",
             object: if folder.is_empty() { "the folder" } else { folder },
         };
-        let name = folder.to_owned();
-        self.run(
-            call,
-            self.limits.stall,
-            move |inner, hand_over| inner.list(&name, hand_over),
-            each,
-        )
+        let (inner, name) = (Arc::clone(&self.inner), folder.to_owned());
+        let work = move |hand_over: &mut dyn FnMut(ObjectMeta) -> ControlFlow<()>| inner.list(&name, hand_over);
+        self.aside.run(call, self.limits().stall, work, each)
     }
 
     fn remove(&self, key: &Key) -> Result<(), StoreError> {
@@ -239,7 +159,7 @@ impl BlobStore for Timeout {
             object: &object,
         };
         let key = key.clone();
-        self.ask(call, self.limits.stall, move |inner| inner.remove(&key))
+        self.ask(call, self.limits().stall, move |inner| inner.remove(&key))
     }
 
     fn discard(&self, key: &Key) -> Result<(), StoreError> {
@@ -259,7 +179,7 @@ impl BlobStore for Timeout {
             object: &object,
         };
         let key = key.clone();
-        self.ask(call, self.limits.stall, move |inner| inner.stat(&key))
+        self.ask(call, self.limits().stall, move |inner| inner.stat(&key))
     }
 
     fn space(&self) -> Result<Option<Space>, StoreError> {
@@ -267,6 +187,6 @@ impl BlobStore for Timeout {
             operation: "ask for the free space of",
             object: "the folder",
         };
-        self.ask(call, self.limits.stall, |inner| inner.space())
+        self.ask(call, self.limits().stall, |inner| inner.space())
     }
 }

@@ -13,6 +13,9 @@ use super::error::Failed;
 use super::table::Mounted;
 use super::{Source, Spot, program};
 
+/// Seconds between two signs of life that the kernel asks a silent server for by itself; after the third it is dead.
+const OWN_INTERVAL: u64 = 60;
+
 /// Which share, and who asks.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -72,7 +75,13 @@ impl Share<'_> {
     }
 
     fn try_mount(&self, point: &Path, credentials: &Path, version: &str) -> Result<program::Said, Failed> {
-        let mut options = OsString::from("nounix,soft,mfsymlinks,credentials=");
+        let mut options = OsString::from("nounix,soft,mfsymlinks");
+        // Old kernels know no other interval than their own.
+        let interval = (self.0.spot.patience.as_secs() / 2).max(1);
+        if interval < OWN_INTERVAL {
+            options.push(format!(",echo_interval={interval}"));
+        }
+        options.push(",credentials=");
         options.push(credentials);
         options.push(version);
         let name = self.name();

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
-use engine_api::{StoreError, StoreErrorKind};
+use engine_api::{Cause, StoreError, StoreErrorKind};
 
 /// A failed step, still without the names of what and where.
 #[derive(Debug)]
@@ -19,6 +20,17 @@ impl Failed {
             operation,
             kind,
             cause: cause.into().into(),
+        }
+    }
+
+    /// No answer of `server` within `patience`.
+    pub(super) fn hangs(operation: &'static str, server: &str, patience: Duration) -> Self {
+        let cause = Cause::new(format!("{server} gave no answer in {} s", patience.as_secs_f32()));
+        let hint = format!("see whether {server} is up, serves, and can be reached, then run again");
+        Self {
+            operation,
+            kind: StoreErrorKind::Timeout,
+            cause: cause.with_hint(hint).into(),
         }
     }
 

@@ -11,11 +11,15 @@ use std::time::Duration;
 use engine_api::StoreErrorKind;
 
 use super::error::Failed;
-use super::{Source, Spot, mounted_at, program};
+use super::{Source, Spot, mounted_at, program, timely};
 
 /// So often is a mount that is busy unmounted.
 const BUSY_TRIES: u32 = 30;
 const BUSY_WAIT: Duration = Duration::from_millis(100);
+
+/// How long a server is waited for when nothing is under way with it: while a mount is looked at that was left behind, or
+/// taken away.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// One user's hold on a mount. Dropping the last one of all processes unmounts what was mounted here.
 pub(super) struct Lease {
@@ -25,19 +29,32 @@ pub(super) struct Lease {
     users: File,
     /// Kept for the time in which a mount is made or taken away, so that these never meet.
     gate: File,
+    /// How long what is mounted may not answer; a disk may take as long as it takes.
+    patience: Option<Duration>,
+}
+
+/// How a folder that is mounted answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pulse {
+    Well,
+    /// With an error: a share whose server went away, or a disk that was pulled out.
+    Dead,
+    /// Not at all.
+    Hangs,
 }
 
 impl Lease {
     /// Mounts `source` unless it is mounted already.
     pub(super) fn take(source: &dyn Source, spot: &Spot) -> Result<Self, Failed> {
         let prepare = |cause| Failed::io("prepare the mount point for", cause);
-        fs::create_dir_all(&spot.point).map_err(prepare)?;
         fs::create_dir_all(&spot.locks).map_err(prepare)?;
-        let point = spot.point.canonicalize().map_err(prepare)?;
+        let patience = source.may_hang().then_some(spot.patience);
+        let point = real(&spot.point, patience).map_err(prepare)?;
         let lease = Self {
             users: lock_file(&spot.locks, &point, "users").map_err(prepare)?,
             gate: lock_file(&spot.locks, &point, "gate").map_err(prepare)?,
             point,
+            patience,
         };
         lease.gate.lock().map_err(prepare)?;
         let taken = lease.mount(source);
@@ -48,12 +65,17 @@ impl Lease {
     fn mount(&self, source: &dyn Source) -> Result<(), Failed> {
         let prepare = |cause| Failed::io("prepare the mount point for", cause);
         match mounted_at(&self.point)? {
-            Some(mounted) if source.is(&mounted) && is_alive(&self.point) => {}
-            Some(mounted) if source.is(&mounted) => {
-                // A share whose server went away, or a disk that was pulled out.
-                self.unmount_stale()?;
-                self.mount_anew(source)?;
-            }
+            Some(mounted) if source.is(&mounted) => match self.pulse() {
+                Pulse::Well => {}
+                // It is not taken from those who wait for it.
+                Pulse::Hangs if !self.is_ours() || !self.is_unused().map_err(prepare)? => {
+                    return Err(Failed::hangs("use", &source.shown(), LOOK));
+                }
+                pulse => {
+                    self.unmount_stale(pulse)?;
+                    self.mount_anew(source)?;
+                }
+            },
             Some(mounted) => {
                 let other = String::from_utf8_lossy(&mounted.source).into_owned();
                 let cause = format!("something else is mounted there already: {other}");
@@ -72,7 +94,7 @@ impl Lease {
         if mounted.is_err() {
             let _ = self.users.set_len(0);
             if mounted_at(&self.point).is_ok_and(|mounted| mounted.is_some_and(|mounted| source.is(&mounted))) {
-                let _ = unmount(&self.point, false);
+                let _ = self.unmount_stale(self.pulse());
             }
         }
         mounted
@@ -88,37 +110,85 @@ impl Lease {
         }
         let above = self.point.parent().unwrap_or(Path::new("/"));
         let device = |path: &Path| rustix::fs::stat(path).map(|stat| stat.st_dev).ok();
-        match (device(&self.point), device(above)) {
+        let point = self.point.clone();
+        match (self.ask("mount", source, move || device(&point))?, device(above)) {
             (Some(here), Some(above)) if here != above => Ok(()),
             _ => fail("the folder is still the one of the disk below"),
         }
     }
 
-    fn unmount_stale(&self) -> Result<(), Failed> {
-        if unmount(&self.point, false).is_ok() {
+    /// Does something with what is mounted, unless it hangs.
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        source: &dyn Source,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Failed> {
+        let limit = self.patience.unwrap_or_default();
+        timely::within(self.patience, work).ok_or_else(|| Failed::hangs(operation, &source.shown(), limit))
+    }
+
+    /// Whether it was mounted here, and not by somebody else.
+    fn is_ours(&self) -> bool {
+        self.users.metadata().is_ok_and(|metadata| metadata.len() > 0)
+    }
+
+    /// Whether nobody uses it, us included; then it is locked, so that nobody begins to.
+    fn is_unused(&self) -> io::Result<bool> {
+        match self.users.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// A folder on a dead share or disk answers with an error to the simplest question, one on a share that hangs not.
+    fn pulse(&self) -> Pulse {
+        let point = self.point.clone();
+        let looked = timely::within(shortly(self.patience), move || {
+            fs::read_dir(point).is_ok_and(|mut names| names.next().is_none_or(|name| name.is_ok()))
+        });
+        match looked {
+            Some(true) => Pulse::Well,
+            Some(false) => Pulse::Dead,
+            None => Pulse::Hangs,
+        }
+    }
+
+    fn unmount_stale(&self, pulse: Pulse) -> Result<(), Failed> {
+        if pulse != Pulse::Hangs && unmount(&self.point, &[]).is_ok() {
             return Ok(());
         }
-        // Nobody can use it any more, so taking it out of sight harms nobody.
-        unmount(&self.point, true)
+        // Nobody can use it any more, so taking it out of sight harms nobody. Whoever still waits for the server gets an
+        // error. Its path is taken as it is, for looking it up would ask the server.
+        unmount(&self.point, &["-c", "-f", "-l"])
     }
 
     /// Unmounts when nobody else uses it and it was mounted here.
     fn release(&self) -> io::Result<()> {
         self.gate.lock()?;
         self.users.unlock()?;
-        let alone = match self.users.try_lock() {
-            Ok(()) => true,
-            Err(TryLockError::WouldBlock) => false,
-            Err(TryLockError::Error(error)) => return Err(error),
-        };
-        if alone && self.users.metadata()?.len() > 0 {
+        if self.is_unused()? && self.is_ours() {
             // A mount that is still busy stays, and is used again by the next run.
-            if unmount_patiently(&self.point).is_ok() || !mounted_at(&self.point).is_ok_and(|found| found.is_some()) {
+            let gone = self.unmount_own();
+            if gone.is_ok() || !mounted_at(&self.point).is_ok_and(|found| found.is_some()) {
                 self.users.set_len(0)?;
             }
         }
         self.users.unlock()?;
         self.gate.unlock()
+    }
+
+    fn unmount_own(&self) -> Result<(), Failed> {
+        if self.patience.is_some() && self.pulse() == Pulse::Hangs {
+            return self.unmount_stale(Pulse::Hangs);
+        }
+        match unmount_patiently(&self.point) {
+            Err(failed) if self.patience.is_some() && failed.kind == StoreErrorKind::Timeout => {
+                self.unmount_stale(Pulse::Hangs)
+            }
+            other => other,
+        }
     }
 }
 
@@ -129,27 +199,40 @@ impl Drop for Lease {
     }
 }
 
-/// A folder on a dead share or disk answers with an error to the simplest question.
-fn is_alive(point: &Path) -> bool {
-    fs::read_dir(point).is_ok_and(|mut names| names.next().is_none_or(|name| name.is_ok()))
+fn shortly(patience: Option<Duration>) -> Option<Duration> {
+    patience.map(|patience| patience.min(LOOK))
+}
+
+/// The mount point, made when it is not there, without symbolic links on the way to it.
+fn real(point: &Path, patience: Option<Duration>) -> io::Result<PathBuf> {
+    let (Some(above), Some(name)) = (point.parent(), point.file_name()) else {
+        return point.canonicalize();
+    };
+    fs::create_dir_all(above)?;
+    match fs::create_dir(point) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let own = point.to_owned();
+    // Where a server that hangs is mounted already, only the way to it can be looked at.
+    timely::within(shortly(patience), move || own.canonicalize())
+        .unwrap_or_else(|| Ok(above.canonicalize()?.join(name)))
 }
 
 /// Somebody may just be looking into it, or a program that was begun in the same moment may hold what this one had open there.
 fn unmount_patiently(point: &Path) -> Result<(), Failed> {
     for _ in 0..BUSY_TRIES {
-        match unmount(point, false) {
+        match unmount(point, &[]) {
             Err(failed) if failed.is_busy() => thread::sleep(BUSY_WAIT),
             other => return other,
         }
     }
-    unmount(point, false)
+    unmount(point, &[])
 }
 
-fn unmount(point: &Path, lazy: bool) -> Result<(), Failed> {
+fn unmount(point: &Path, how: &[&str]) -> Result<(), Failed> {
     let mut words = vec![OsStr::new("-n")];
-    if lazy {
-        words.push(OsStr::new("-l"));
-    }
+    words.extend(how.iter().map(OsStr::new));
     words.push(point.as_os_str());
     let said = program::run("unmount", "umount", words)?;
     if said.success {

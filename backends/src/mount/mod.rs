@@ -12,9 +12,11 @@ mod lease;
 pub mod nfs;
 mod program;
 mod table;
+mod timely;
 pub mod usb;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use engine_api::{Destination, StoreError};
 
@@ -32,6 +34,14 @@ pub struct Spot {
     pub folder: PathBuf,
     /// Where processes that share a mount point tell each other so; a folder of this machine.
     pub locks: PathBuf,
+    /// How long a server may not answer; a disk of this machine is waited for as long as the kernel does. The kernel is told
+    /// to wait for a server half as long again, so that whoever watches over the operations is the first to speak.
+    pub patience: Duration,
+}
+
+impl Spot {
+    /// How long a server is usually waited for: one that restarts is back by then.
+    pub const PATIENCE: Duration = Duration::from_mins(5);
 }
 
 /// What is to be mounted.
@@ -42,6 +52,11 @@ trait Source {
     /// Whether that is what is mounted there.
     fn is(&self, mounted: &Mounted) -> bool;
 
+    /// Whether what is mounted may answer neither yes nor no: a server, not a disk.
+    fn may_hang(&self) -> bool {
+        true
+    }
+
     /// Mounts it at `point`.
     fn mount(&self, point: &Path) -> Result<(), Failed>;
 }
@@ -51,7 +66,9 @@ fn open(source: &dyn Source, spot: &Spot, create: bool) -> Result<Destination, S
     let failed = |failed: Failed| failed.into_store_error(&source.shown(), &spot.point);
     let lease = Lease::take(source, spot).map_err(failed)?;
     let folder = spot.point.join(&spot.folder);
-    let inner = local::open(&folder, create)?;
+    let inner = lease
+        .ask("open", source, move || local::open(&folder, create))
+        .map_err(failed)??;
     // The folder was opened after the mount was seen; had it gone in between, this would be the disk below.
     lease.verify(source).map_err(failed)?;
     Ok(inner.guarded_by(Box::new(lease)))

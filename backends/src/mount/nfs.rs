@@ -2,12 +2,16 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
+use std::time::Duration;
 
 use engine_api::{Destination, StoreError, StoreErrorKind};
 
 use super::error::Failed;
 use super::table::Mounted;
 use super::{Source, Spot, program};
+
+/// The kernel's own first wait, in tenths of a second.
+const MOST_WAIT: u128 = 600;
 
 /// Which export.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,21 +59,25 @@ impl Source for Export<'_> {
     fn mount(&self, point: &Path) -> Result<(), Failed> {
         let name = self.name();
         // Locks of the server's own service are not needed, and often not to be had; a server that goes away must give an
-        // error rather than hang every process that looks at the folder, so the mount is a soft one. Whether the mounting is tried again is decided above.
-        let words = [
-            "-t",
-            "nfs",
-            "-o",
-            "nolock,soft,timeo=300,retrans=3,retry=0",
-            name.as_str(),
-        ]
-        .map(OsStr::new);
+        // error rather than hang every process that looks at the folder, so the mount is a soft one. Whether the mounting
+        // is tried again is decided above.
+        let (timeo, retrans) = waits(self.0.spot.patience);
+        let options = format!("nolock,soft,timeo={timeo},retrans={retrans},retry=0");
+        let words = ["-t", "nfs", "-o", options.as_str(), name.as_str()].map(OsStr::new);
         let said = program::run("mount", "mount", words.into_iter().chain([point.as_os_str()]))?;
         if said.success {
             return Ok(());
         }
         Err(Failed::new("mount", kind_of(&said.complaint), said.complaint))
     }
+}
+
+/// The first wait for an answer, in tenths of a second, and how many as long follow: together half as long again as
+/// `patience`.
+fn waits(patience: Duration) -> (u128, u128) {
+    let all = patience.as_millis() * 3 / 200;
+    let first = (all / 3).clamp(10, MOST_WAIT);
+    (first, all.div_ceil(first).saturating_sub(1).max(2))
 }
 
 fn kind_of(complaint: &str) -> StoreErrorKind {
@@ -86,5 +94,22 @@ fn kind_of(complaint: &str) -> StoreErrorKind {
         StoreErrorKind::Connection
     } else {
         StoreErrorKind::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_waits_half_as_long_again() {
+        let sum = |patience| {
+            let (first, more) = waits(Duration::from_secs(patience));
+            (first, first * (more + 1))
+        };
+        assert_eq!(sum(2), (10, 30));
+        assert_eq!(sum(60), (300, 900));
+        assert_eq!(sum(300), (600, 4800));
+        assert_eq!(sum(540), (600, 8400));
     }
 }

@@ -106,13 +106,23 @@ fn wait(operation: &'static str, name: &str, child: &mut Child) -> Result<bool, 
             Some(status) => return Ok(status.success()),
             None if Instant::now() > end => {
                 let _ = child.kill();
-                let _ = child.wait();
+                give_time(child);
                 let cause = format!("{name} did not come to an end within {} seconds", LIMIT.as_secs());
                 return Err(Failed::new(operation, StoreErrorKind::Timeout, cause));
             }
             None => thread::sleep(pause),
         }
         pause = (pause * 2).min(Duration::from_millis(100));
+    }
+}
+
+/// Waits a moment for a program that was killed: one that hangs in the kernel may not even die.
+fn give_time(child: &mut Child) {
+    for _ in 0..100 {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -37,6 +37,7 @@ fn a_label_that_no_disk_has_is_told() {
             point: folder.path().join("mnt"),
             folder: "x".into(),
             locks: folder.path().join("locks"),
+            patience: super::Spot::PATIENCE,
         },
         needs_links: false,
     };

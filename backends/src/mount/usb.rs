@@ -144,6 +144,10 @@ impl Source for Disk {
         self.number() == Some(mounted.device)
     }
 
+    fn may_hang(&self) -> bool {
+        false
+    }
+
     fn mount(&self, point: &Path) -> Result<(), Failed> {
         // The desktop or fstab may have it elsewhere; a second mount of one filesystem is one filesystem, and safe.
         let is_block = std::fs::metadata(&self.device).is_ok_and(|meta| meta.file_type().is_block_device());

@@ -8,7 +8,9 @@ use std::time::Duration;
 use backends::http::Options;
 use backends::layers::{
     Attempt, Bandwidth, BandwidthFiles, Concurrency, Limits, Listener, Retry, RetryFiles, RetryPolicy, Timeout,
+    TimeoutFiles,
 };
+use backends::mount::Spot;
 use engine_api::{Destination, FileStore};
 
 use super::places;
@@ -32,12 +34,15 @@ pub(super) fn open(
     create: bool,
     retries: &Arc<Retries>,
 ) -> engine_api::Result<Destination> {
-    let http = Options {
+    let mut http = Options {
         connections: site.connections.map_or(0, NonZeroUsize::get),
         up: site.rate.clone(),
         down: site.rate.clone(),
         ..Options::default()
     };
+    if let Some(limit) = site.answer_limit {
+        http.stall = limit;
+    }
     let opener = places::opener(context, site, create, &http)?;
     let mut destination = if is_networked(site.place.kind()) {
         Retry::opening(OPENING, listener(retries), opener)?
@@ -46,7 +51,7 @@ pub(super) fn open(
     };
     // Whatever the kernel mounts can hang in the kernel.
     if site.mount_point.is_some() && !site.place.is_remote() {
-        destination.blobs = Arc::new(Timeout::new(destination.blobs, Limits::default()));
+        destination = watched(site, destination);
     }
     // What is spoken over HTTP paces the bytes within an object, and knows how many connections it may have.
     if !(site.place.is_remote() && site.place.kind() != PlaceKind::Sftp) {
@@ -54,13 +59,30 @@ pub(super) fn open(
     }
     if is_networked(site.place.kind()) {
         destination.blobs = Arc::new(Retry::new(destination.blobs, RetryPolicy::default(), listener(retries)));
-        // What the kernel mounts is read and written past any layer.
+        // What the kernel mounts is tried again by the kernel.
         if site.place.is_remote() {
             let over = |files| RetryFiles::over(files, RetryPolicy::default(), listener(retries));
             destination.files = destination.files.map(over);
         }
     }
     Ok(destination)
+}
+
+/// With an end to every operation. The files of a disk of this machine are read and written past any layer: for them the
+/// kernel's own limits do.
+fn watched(site: &Site, mut destination: Destination) -> Destination {
+    let mut limits = Limits::default();
+    let is_networked = is_networked(site.place.kind());
+    if is_networked {
+        limits.stall = Spot::PATIENCE;
+    }
+    limits.stall = site.answer_limit.unwrap_or(limits.stall);
+    destination.blobs = Arc::new(Timeout::new(destination.blobs, &site.location, limits));
+    let over = |files| Arc::new(TimeoutFiles::new(files, &site.location, limits)) as Arc<dyn FileStore>;
+    if is_networked {
+        destination.files = destination.files.map(over);
+    }
+    destination
 }
 
 /// Whether the way there can fail and come back.

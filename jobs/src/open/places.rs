@@ -76,6 +76,7 @@ fn spot(context: &Context, site: &Site) -> Spot {
         point: site.mount_point.clone().unwrap_or_default(),
         folder: site.subfolder.clone(),
         locks: context.layout.locks.clone(),
+        patience: site.answer_limit.unwrap_or(Spot::PATIENCE),
     }
 }
 
@@ -103,6 +104,9 @@ pub(crate) fn sftp_settings(site: &Site) -> Result<sftp::Settings> {
     settings.port = *port;
     settings.compress = *compress;
     settings.keys.clone_from(&site.ssh_keys);
+    if let Some(limit) = site.answer_limit {
+        settings.stall_timeout = limit;
+    }
     Ok(settings)
 }
 

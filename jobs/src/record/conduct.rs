@@ -1,4 +1,4 @@
-//! How a job's run behaves towards the machine and towards other runs: how long it waits, and how much it takes.
+//! How a job's run behaves towards the machine, its storage and other runs: how long it waits, and how much it takes.
 
 use std::time::Duration;
 
@@ -8,13 +8,15 @@ use super::fields::Fields;
 use super::rules::Checked;
 use crate::events::ACTION_LIMIT;
 
-/// Properties `LockWait`, `ActionTimeout`, `Nice`, `IONice` and `Bandwidth`.
+/// Properties `LockWait`, `ActionTimeout`, `AnswerTimeout`, `Nice`, `IONice` and `Bandwidth`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conduct {
     /// How long a run waits until its destination, or the work of another run, is free.
     pub lock_wait: Duration,
     /// How long one action of an event, or one hook, may take.
     pub action_limit: Duration,
+    /// How long the storage may not answer; `None` is each storage's own limit.
+    pub answer_limit: Option<Duration>,
     /// How much of processor and disk it takes when others want them.
     pub priority: Priority,
     /// How much it sends and receives, by the hour.
@@ -26,6 +28,7 @@ impl Default for Conduct {
         Self {
             lock_wait: Duration::from_hours(12),
             action_limit: ACTION_LIMIT,
+            answer_limit: None,
             priority: Priority::default(),
             bandwidth: None,
         }
@@ -138,6 +141,14 @@ fn action_limit(fields: &Fields<'_>) -> Checked<Duration> {
     })
 }
 
+/// Of less than a second nobody could say whether it is silence.
+fn answer_limit(fields: &Fields<'_>) -> Checked<Option<Duration>> {
+    let allowed = "how long the storage may not answer, such as 30s or 5m";
+    fields.read("AnswerTimeout", None, allowed, |text| {
+        span(text).filter(|limit| !limit.is_zero()).map(Some)
+    })
+}
+
 fn nice(fields: &Fields<'_>) -> Checked<Option<i32>> {
     fields.read("Nice", None, "a number from 0 to 19", |text| {
         let number = text.parse().ok()?;
@@ -164,6 +175,7 @@ pub(super) fn conduct(fields: &Fields<'_>) -> Checked<Conduct> {
     Ok(Conduct {
         lock_wait: lock_wait(fields)?,
         action_limit: action_limit(fields)?,
+        answer_limit: answer_limit(fields)?,
         priority: Priority {
             nice: nice(fields)?,
             io: io(fields)?,
@@ -177,6 +189,7 @@ pub(super) fn check(fields: &Fields<'_>) -> Vec<super::RecordError> {
     let errors = [
         lock_wait(fields).err(),
         action_limit(fields).err(),
+        answer_limit(fields).err(),
         nice(fields).err(),
         io(fields).err(),
         bandwidth(fields).err(),

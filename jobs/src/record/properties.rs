@@ -80,6 +80,7 @@ pub(super) const KNOWN: &[Property] = &[
     // How it behaves.
     typed("LockWait"),
     typed("ActionTimeout"),
+    typed("AnswerTimeout"),
     typed("Nice"),
     typed("IONice"),
     typed("Bandwidth"),

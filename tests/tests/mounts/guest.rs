@@ -36,6 +36,7 @@ impl Place {
             point: self.point(),
             folder: "server".into(),
             locks: self.folder.path().join("locks"),
+            patience: Spot::PATIENCE,
         }
     }
 
@@ -181,6 +182,30 @@ fn a_disk_on_the_universal_serial_bus_is_found_by_its_label() {
 
 const PASSWORD: &str = "pass word,1";
 
+/// How a record names the share or the export, and the server's own folder, which is empty.
+pub(crate) fn place_of(share: bool) -> (PathBuf, Vec<(&'static str, String)>) {
+    let owned = |(name, value): (&'static str, &str)| (name, value.to_owned());
+    let (real, place) = if share {
+        let place = vec![
+            ("VFSType", "cifs"),
+            ("SMBHost", "127.0.0.1"),
+            ("SMBShare", "share"),
+            ("SMBLogin", "backup-user,domain=WORKGROUP"),
+            ("SMBPassword", PASSWORD),
+        ];
+        ("/srv/share", place)
+    } else {
+        let place = vec![("VFSType", "nfs"), ("NFSHost", "127.0.0.1"), ("NFSShare", "/export")];
+        ("/srv/export", place)
+    };
+    for left in fs::read_dir(real).unwrap().flatten() {
+        fs::remove_dir_all(left.path())
+            .or_else(|_| fs::remove_file(left.path()))
+            .unwrap();
+    }
+    (PathBuf::from(real), place.into_iter().map(owned).collect())
+}
+
 /// Every engine on the storages that only this kernel has.
 const GUEST_PAIRS: [(PlaceKind, EngineName); 6] = [
     (PlaceKind::Cifs, EngineName::Duplicity),
@@ -221,29 +246,8 @@ fn every_engine_works_on_a_share_and_on_an_export() {
         let machine = Machine::new();
         let tree = machine.path("tree");
         fs::create_dir(&tree).unwrap();
-        let (real, place) = if storage == PlaceKind::Cifs {
-            let login = ("SMBLogin", "backup-user,domain=WORKGROUP".to_owned());
-            let place = vec![
-                ("SMBHost", "127.0.0.1".to_owned()),
-                ("SMBShare", "share".to_owned()),
-                login,
-                ("SMBPassword", PASSWORD.to_owned()),
-            ];
-            ("/srv/share", place)
-        } else {
-            let place = vec![("NFSHost", "127.0.0.1".to_owned()), ("NFSShare", "/export".to_owned())];
-            ("/srv/export", place)
-        };
-        for left in fs::read_dir(real).unwrap().flatten() {
-            fs::remove_dir_all(left.path())
-                .or_else(|_| fs::remove_file(left.path()))
-                .unwrap();
-        }
-        let properties = [
-            place,
-            vec![("VFSType", storage.to_string()), ("Type", "full".to_owned())],
-        ]
-        .concat();
+        let (_, mut properties) = place_of(storage == PlaceKind::Cifs);
+        properties.push(("Type", "full".to_owned()));
         let name = machine.job("b1", engine.as_str(), &properties, &tree);
         machine.carries(&name, &tree, 12);
         let point = machine.context.layout.mounts.join("backup-b1");

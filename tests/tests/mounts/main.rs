@@ -5,6 +5,7 @@
 mod format;
 mod guest;
 mod manual;
+mod outages;
 mod qemu;
 
 use std::fs;
@@ -43,6 +44,7 @@ impl Place {
                 point: self.point(),
                 folder: "server".into(),
                 locks: self.folder.path().join("locks"),
+                patience: Spot::PATIENCE,
             },
             needs_links: false,
         }

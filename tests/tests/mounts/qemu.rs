@@ -19,9 +19,10 @@ fn guest_in_qemu() {
     run("guest::", 7);
 }
 
+/// One after the other: what the servers suffer is felt by everything on loopback.
 #[test]
-fn manual_in_qemu() {
-    run("manual::,format::d82", 3);
+fn manual_and_outages_in_qemu() {
+    run("manual::,format::d82,outages::", 7);
 }
 
 /// Runs the tests with these parts of names in a guest, which have to be so many.

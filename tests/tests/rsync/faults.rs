@@ -2,6 +2,10 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backends::layers::{Limits, TimeoutFiles};
 
 use engine_api::{
     Engine, ErrorKind, ForgetRequest, Result, Severity, Silent, SnapshotFilter, StoreErrorKind, Timestamp,
@@ -142,6 +146,43 @@ fn a_backup_when_one_call_fails() {
 #[test]
 fn a_removal_when_the_storage_dies() {
     fail_at_calls(forget_the_first, Fail::DeadFrom);
+}
+
+/// A share whose server hangs gives neither an answer nor an error: the run ends all the same, and says who was silent.
+#[test]
+fn a_backup_when_the_storage_hangs() {
+    let limits = Limits {
+        stall: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    for n in [2, 20, 60] {
+        let bench = small_bench();
+        let time = bench.tick();
+        let seals = bench.seals();
+        let gated = GatedFiles::new(local(&bench.destination), Fail::HangsFrom(n), StoreErrorKind::Other);
+        let timed = TimeoutFiles::new(gated.clone(), "nas:/backup", limits);
+        let outcome = backup(&Place::on(Arc::new(timed)), &bench, time);
+        // Only now, so that nothing else can have ended the run.
+        gated.release();
+        let when = format!("call {n} hung");
+        let error = outcome.expect_err(&when);
+        assert!(
+            error.chain().contains("nas:/backup gave no answer in 0.5 s"),
+            "{when}: {}",
+            error.chain()
+        );
+        assert!(
+            error.hint().is_some_and(|hint| hint.contains("AnswerTimeout")),
+            "{when}: {:?}",
+            error.hint()
+        );
+        unlock(&bench.destination);
+        bench.assert_sealed(&seals, &when);
+        assert_good(&bench, &when);
+        backup(&bench.open(), &bench, time).unwrap_or_else(|error| panic!("{when}: {}", error.chain()));
+        bench.assert_sealed(&seals, &when);
+        assert_good(&bench, &when);
+    }
 }
 
 /// A full disk and its like are told as such, with what to do about it.

@@ -1,0 +1,290 @@
+//! Servers of shares and exports that are silent for a while or for good in the middle of a run. These tests run inside
+//! the guest, whose servers are its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use backends::mount;
+use engine_api::SnapshotRef;
+use holdfast_tests::corpus::{self, Random};
+use holdfast_tests::machine::{Machine, next_second};
+use holdfast_tests::tree::{Compare, assert_same, picture};
+use holdfast_tests::world::program;
+use jobs::JobName;
+use jobs::catalog::{self, Change};
+
+use crate::guest::{inside, place_of};
+
+/// How long a server may not answer while it hangs for good; other runs have the usual time.
+const PATIENCE: &str = "4s";
+/// Within which a run that has no server any more has to end, even in a guest that is slow.
+const END: Duration = Duration::from_secs(100);
+/// How long a server is silent that comes back.
+const SHORT: Duration = Duration::from_secs(4);
+
+/// What serves, and how it falls silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outage {
+    /// Samba's processes are stopped; the kernel goes on to take what is sent to them.
+    Samba,
+    /// Whatever is sent to the NFS server, or by it, is lost without a word.
+    Nfs,
+}
+
+fn shell(script: &str) {
+    let output = Command::new("bash").args(["-ec", script]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{script}: {said}");
+}
+
+/// All processes of the guest that are called so.
+fn signal(name: &str, signal: &str) {
+    for process in fs::read_dir("/proc").unwrap().flatten() {
+        let comm = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+        if comm.trim() == name {
+            let number = process.file_name().into_string().unwrap();
+            // One of a connection may just have ended.
+            let _ = Command::new("kill").args([signal, &number]).output();
+        }
+    }
+}
+
+impl Outage {
+    fn begin(self) {
+        match self {
+            Self::Samba => signal("smbd", "-STOP"),
+            Self::Nfs => shell("tc qdisc add dev lo root pfifo limit 0"),
+        }
+    }
+
+    fn end(self) {
+        match self {
+            Self::Samba => signal("smbd", "-CONT"),
+            Self::Nfs => shell("tc qdisc del dev lo root"),
+        }
+    }
+}
+
+fn files(folder: &Path, found: &mut BTreeMap<PathBuf, u64>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let Ok(metadata) = fs::symlink_metadata(entry.path()) else {
+            continue;
+        };
+        if metadata.is_dir() {
+            files(&entry.path(), found);
+        } else if metadata.is_file() {
+            found.insert(entry.path(), metadata.len());
+        }
+    }
+}
+
+fn size(folder: &Path) -> u64 {
+    let mut found = BTreeMap::new();
+    files(folder, &mut found);
+    found.values().sum()
+}
+
+/// A job on a share or an export, and the server's own folder.
+struct Ground {
+    machine: Machine,
+    outage: Outage,
+    /// How messages name the server.
+    location: &'static str,
+    name: JobName,
+    tree: PathBuf,
+    real: PathBuf,
+    random: Random,
+}
+
+/// How a run went.
+struct Run {
+    good: bool,
+    text: String,
+    /// From the outage to its end.
+    time: Duration,
+}
+
+impl Ground {
+    /// With one backup, whose content is the second.
+    fn new(outage: Outage, engine: &str, seed: u64) -> (Self, BTreeMap<PathBuf, Vec<u8>>) {
+        let mut machine = Machine::new();
+        // The program goes by the guest's own name.
+        machine.context.host = "guest".to_owned();
+        let tree = machine.path("tree");
+        corpus::plain_tree(&tree, seed, 12, 20_000);
+        let (real, properties) = place_of(outage == Outage::Samba);
+        let name = machine.job("b1", engine, &properties, &tree);
+        let ground = Self {
+            machine,
+            outage,
+            location: if outage == Outage::Samba {
+                "//127.0.0.1/share"
+            } else {
+                "127.0.0.1:/export"
+            },
+            name,
+            tree,
+            real,
+            random: Random::new(seed),
+        };
+        ground.good_run();
+        let content = ground.content();
+        (ground, content)
+    }
+
+    fn change(&self, change: &Change) {
+        catalog::edit(&self.machine.context, &self.name, change).unwrap();
+    }
+
+    /// A run as cron begins it, and whether it says that all is well.
+    fn run(&self) -> (bool, String) {
+        next_second();
+        let output = Command::new(program())
+            .args(["backup-data", "-b", self.name.as_str()])
+            .env("HOLDFAST_ROOT", self.machine.path("root"))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (text.contains("Backup status: SUCCESS") && output.status.success(), text)
+    }
+
+    fn good_run(&self) {
+        let (good, text) = self.run();
+        assert!(good, "{text}");
+    }
+
+    /// A run in which the server falls silent as soon as it has got something, for `how_long` or until the run is over.
+    fn struck_run(&mut self, how_long: Option<Duration>) -> Run {
+        fs::write(self.tree.join("new"), self.random.noise(600_000)).unwrap();
+        let before = size(&self.real);
+        let over = AtomicBool::new(false);
+        let (outage, real) = (self.outage, self.real.clone());
+        std::thread::scope(|scope| {
+            let striker = scope.spawn(|| {
+                while size(&real) <= before {
+                    assert!(!over.load(Ordering::SeqCst), "the run was over before the outage");
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                let begin = Instant::now();
+                outage.begin();
+                if let Some(time) = how_long {
+                    std::thread::sleep(time);
+                    outage.end();
+                }
+                begin
+            });
+            let (good, text) = self.run();
+            over.store(true, Ordering::SeqCst);
+            let end = Instant::now();
+            let time = end.saturating_duration_since(striker.join().unwrap());
+            Run { good, text, time }
+        })
+    }
+
+    fn is_mounted(&self) -> bool {
+        let point = self.machine.context.layout.mounts.join(format!("backup-{}", self.name));
+        mount::is_mounted(&point).unwrap()
+    }
+
+    /// What the repository holds by now, save what runs remove and write again.
+    fn content(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        files(&self.real, &mut found);
+        let lasting = |path: &PathBuf| {
+            // On a share a link is a file.
+            let is_latest = path.file_name().is_some_and(|name| name == "latest");
+            let path = path.to_string_lossy();
+            !(is_latest || path.contains("/locks/") || path.contains("/.holdfast"))
+        };
+        let paths = found.into_keys().filter(lasting);
+        paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    }
+
+    fn assert_unharmed(&self, before: &BTreeMap<PathBuf, Vec<u8>>) {
+        for (path, content) in before {
+            let now = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert!(now == *content, "{} has changed", path.display());
+        }
+    }
+
+    fn assert_newest_is_the_tree(&self) {
+        let restored = self.machine.restored(&self.name, SnapshotRef::Latest, &self.tree);
+        assert_same(&picture(&self.tree), &restored, Compare::default());
+    }
+}
+
+/// A server that comes back in time makes a run slow, and nothing else.
+fn comes_back(outage: Outage, engine: &str, seed: u64) {
+    let (mut ground, before) = Ground::new(outage, engine, seed);
+    let run = ground.struck_run(Some(SHORT));
+    assert!(run.good, "{}", run.text);
+    assert!(run.time >= SHORT, "the run was over before the server was back");
+    println!(
+        "{engine}, {outage:?}: the run ended {} s after the outage began",
+        run.time.as_secs()
+    );
+    ground.assert_unharmed(&before);
+    ground.assert_newest_is_the_tree();
+    assert!(!ground.is_mounted());
+}
+
+/// The original hung with the server, and so did everybody who looked at the folder.
+fn stays_away(outage: Outage, engine: &str, seed: u64) {
+    let (mut ground, before) = Ground::new(outage, engine, seed);
+    ground.change(&Change {
+        set: vec![("AnswerTimeout".to_owned(), PATIENCE.into())],
+        ..Change::default()
+    });
+    let run = ground.struck_run(None);
+    let is_mounted = ground.is_mounted();
+    outage.end();
+    assert!(!run.good, "{}", run.text);
+    let words = format!("{} gave no answer in 4 s", ground.location);
+    assert!(run.text.contains(&words), "{}", run.text);
+    assert!(run.text.contains("Backup status: FAIL"), "{}", run.text);
+    assert!(run.time < END, "it took {:?}\n{}", run.time, run.text);
+    assert!(!is_mounted, "what hangs is still in the way\n{}", run.text);
+    println!("{engine}, {outage:?}: the run ended after {} s", run.time.as_secs());
+    ground.assert_unharmed(&before);
+    ground.change(&Change {
+        unset: vec!["AnswerTimeout".to_owned()],
+        ..Change::default()
+    });
+    ground.good_run();
+    ground.assert_unharmed(&before);
+    ground.assert_newest_is_the_tree();
+    assert!(!ground.is_mounted());
+}
+
+#[test]
+fn a_share_whose_server_is_silent_for_a_moment_makes_a_run_slow() {
+    if inside() {
+        comes_back(Outage::Samba, "restic", 301);
+    }
+}
+
+#[test]
+fn an_export_that_is_cut_off_for_a_moment_makes_a_run_slow() {
+    if inside() {
+        comes_back(Outage::Nfs, "rsync", 302);
+    }
+}
+
+#[test]
+fn a_share_whose_server_hangs_ends_the_run() {
+    if inside() {
+        stays_away(Outage::Samba, "rsync", 311);
+    }
+}
+
+#[test]
+fn an_export_that_is_cut_off_ends_the_run() {
+    if inside() {
+        stays_away(Outage::Nfs, "rsync", 312);
+        stays_away(Outage::Nfs, "restic", 313);
+    }
+}

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use engine_api::StoreErrorKind;
+use rustix::mount::UnmountFlags;
 
 use super::error::Failed;
 use super::{Source, Spot, mounted_at, program, timely};
@@ -156,12 +157,13 @@ impl Lease {
     }
 
     fn unmount_stale(&self, pulse: Pulse) -> Result<(), Failed> {
-        if pulse != Pulse::Hangs && unmount(&self.point, &[]).is_ok() {
+        if pulse != Pulse::Hangs && unmount(&self.point).is_ok() {
             return Ok(());
         }
         // Nobody can use it any more, so taking it out of sight harms nobody. Whoever still waits for the server gets an
-        // error. Its path is taken as it is, for looking it up would ask the server.
-        unmount(&self.point, &["-c", "-f", "-l"])
+        // error. No program does it: before it began, the kernel would close our files for it, and wait for the server.
+        let how = UnmountFlags::FORCE | UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
+        rustix::mount::unmount(&self.point, how).map_err(|errno| Failed::io("unmount", errno.into()))
     }
 
     /// Unmounts when nobody else uses it and it was mounted here.
@@ -222,18 +224,16 @@ fn real(point: &Path, patience: Option<Duration>) -> io::Result<PathBuf> {
 /// Somebody may just be looking into it, or a program that was begun in the same moment may hold what this one had open there.
 fn unmount_patiently(point: &Path) -> Result<(), Failed> {
     for _ in 0..BUSY_TRIES {
-        match unmount(point, &[]) {
+        match unmount(point) {
             Err(failed) if failed.is_busy() => thread::sleep(BUSY_WAIT),
             other => return other,
         }
     }
-    unmount(point, &[])
+    unmount(point)
 }
 
-fn unmount(point: &Path, how: &[&str]) -> Result<(), Failed> {
-    let mut words = vec![OsStr::new("-n")];
-    words.extend(how.iter().map(OsStr::new));
-    words.push(point.as_os_str());
+fn unmount(point: &Path) -> Result<(), Failed> {
+    let words = [OsStr::new("-n"), point.as_os_str()];
     let said = program::run("unmount", "umount", words)?;
     if said.success {
         return Ok(());

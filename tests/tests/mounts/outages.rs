@@ -159,7 +159,7 @@ impl Ground {
 
     /// A run in which the server falls silent as soon as it has got something, for `how_long` or until the run is over.
     fn struck_run(&mut self, how_long: Option<Duration>) -> Run {
-        fs::write(self.tree.join("new"), self.random.noise(600_000)).unwrap();
+        fs::write(self.tree.join("new"), self.random.noise(150_000)).unwrap();
         let before = size(&self.real);
         let over = AtomicBool::new(false);
         let (outage, real) = (self.outage, self.real.clone());

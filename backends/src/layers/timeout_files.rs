@@ -3,7 +3,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use engine_api::{
-    EntryKind, FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, Space, StoreError, StoredFile, Xattr,
+    EntryKind, FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, Space, StoreError, StoredFile,
+    Unanswered, Xattr,
 };
 
 use super::aside::{Aside, Call};
@@ -119,7 +120,7 @@ impl FileStore for TimeoutFiles {
             let found = self.ask("try out", b"", move || Ok(inner.capabilities().clone()));
             found.unwrap_or_else(|error| {
                 let mut nothing = FileCapabilities::default();
-                nothing.unanswered = Some(error.source.to_string());
+                nothing.unanswered = Some(Unanswered::from(&error));
                 nothing
             })
         })

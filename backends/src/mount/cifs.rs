@@ -75,7 +75,9 @@ impl Share<'_> {
     }
 
     fn try_mount(&self, point: &Path, credentials: &Path, version: &str) -> Result<program::Said, Failed> {
-        let mut options = OsString::from("nounix,soft,mfsymlinks");
+        // What the kernel holds back of a file keeps whoever closes it, even a process that was killed, for as long as the
+        // server is silent: pages are sent again without end, and `soft` does not count for them. So it holds nothing back.
+        let mut options = OsString::from("nounix,soft,mfsymlinks,cache=none");
         // Old kernels know no other interval than their own.
         let interval = (self.0.spot.patience.as_secs() / 2).max(1);
         if interval < OWN_INTERVAL {

@@ -182,28 +182,31 @@ fn a_disk_on_the_universal_serial_bus_is_found_by_its_label() {
 
 const PASSWORD: &str = "pass word,1";
 
-/// How a record names the share or the export, and the server's own folder, which is empty.
-pub(crate) fn place_of(share: bool) -> (PathBuf, Vec<(&'static str, String)>) {
-    let owned = |(name, value): (&'static str, &str)| (name, value.to_owned());
-    let (real, place) = if share {
-        let place = vec![
-            ("VFSType", "cifs"),
-            ("SMBHost", "127.0.0.1"),
-            ("SMBShare", "share"),
-            ("SMBLogin", "backup-user,domain=WORKGROUP"),
-            ("SMBPassword", PASSWORD),
-        ];
-        ("/srv/share", place)
-    } else {
-        let place = vec![("VFSType", "nfs"), ("NFSHost", "127.0.0.1"), ("NFSShare", "/export")];
-        ("/srv/export", place)
-    };
+/// How a record names the share.
+pub(crate) fn share() -> Vec<(&'static str, String)> {
+    let properties = [
+        ("VFSType", "cifs"),
+        ("SMBHost", "127.0.0.1"),
+        ("SMBShare", "share"),
+        ("SMBLogin", "backup-user,domain=WORKGROUP"),
+        ("SMBPassword", PASSWORD),
+    ];
+    properties.map(|(name, value)| (name, value.to_owned())).into()
+}
+
+/// How a record names an export.
+pub(crate) fn export(folder: &str) -> Vec<(&'static str, String)> {
+    let properties = [("VFSType", "nfs"), ("NFSHost", "127.0.0.1"), ("NFSShare", folder)];
+    properties.map(|(name, value)| (name, value.to_owned())).into()
+}
+
+/// Empties the server's own folder.
+pub(crate) fn empty(real: &Path) {
     for left in fs::read_dir(real).unwrap().flatten() {
         fs::remove_dir_all(left.path())
             .or_else(|_| fs::remove_file(left.path()))
             .unwrap();
     }
-    (PathBuf::from(real), place.into_iter().map(owned).collect())
 }
 
 /// Every engine on the storages that only this kernel has.
@@ -246,7 +249,12 @@ fn every_engine_works_on_a_share_and_on_an_export() {
         let machine = Machine::new();
         let tree = machine.path("tree");
         fs::create_dir(&tree).unwrap();
-        let (_, mut properties) = place_of(storage == PlaceKind::Cifs);
+        let (real, mut properties) = if storage == PlaceKind::Cifs {
+            ("/srv/share", share())
+        } else {
+            ("/srv/export", export("/export"))
+        };
+        empty(Path::new(real));
         properties.push(("Type", "full".to_owned()));
         let name = machine.job("b1", engine.as_str(), &properties, &tree);
         machine.carries(&name, &tree, 12);

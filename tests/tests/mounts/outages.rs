@@ -17,7 +17,7 @@ use holdfast_tests::world::program;
 use jobs::JobName;
 use jobs::catalog::{self, Change};
 
-use crate::guest::{inside, place_of};
+use crate::guest::{empty, export, inside, share};
 
 /// How long a server may not answer while it hangs for good; other runs have the usual time.
 const PATIENCE: &str = "4s";
@@ -31,21 +31,21 @@ const SHORT: Duration = Duration::from_secs(4);
 enum Outage {
     /// Samba's processes are stopped; the kernel goes on to take what is sent to them.
     Samba,
-    /// Whatever is sent to the NFS server, or by it, is lost without a word.
+    /// The disk of the NFS server hangs: soon all of its threads wait for it.
     Nfs,
 }
 
-fn shell(script: &str) {
-    let output = Command::new("bash").args(["-ec", script]).output().unwrap();
+fn run_program(name: &str, words: &[&str]) {
+    let output = Command::new(name).args(words).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{script}: {said}");
+    assert!(output.status.success(), "{name} {words:?}: {said}");
 }
 
-/// All processes of the guest that are called so.
-fn signal(name: &str, signal: &str) {
+/// All of Samba's processes; those of a connection have its name beside their own.
+fn signal_samba(signal: &str) {
     for process in fs::read_dir("/proc").unwrap().flatten() {
-        let comm = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-        if comm.trim() == name {
+        let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+        if name.starts_with("smbd") {
             let number = process.file_name().into_string().unwrap();
             // One of a connection may just have ended.
             let _ = Command::new("kill").args([signal, &number]).output();
@@ -56,15 +56,23 @@ fn signal(name: &str, signal: &str) {
 impl Outage {
     fn begin(self) {
         match self {
-            Self::Samba => signal("smbd", "-STOP"),
-            Self::Nfs => shell("tc qdisc add dev lo root pfifo limit 0"),
+            Self::Samba => signal_samba("-STOP"),
+            Self::Nfs => run_program("fsfreeze", &["-f", "/srv/slow"]),
         }
     }
 
     fn end(self) {
         match self {
-            Self::Samba => signal("smbd", "-CONT"),
-            Self::Nfs => shell("tc qdisc del dev lo root"),
+            Self::Samba => signal_samba("-CONT"),
+            Self::Nfs => run_program("fsfreeze", &["-u", "/srv/slow"]),
+        }
+    }
+
+    /// How a record names the place, how messages name it, and the server's own folder.
+    fn place(self) -> (Vec<(&'static str, String)>, &'static str, &'static Path) {
+        match self {
+            Self::Samba => (share(), "//127.0.0.1/share", Path::new("/srv/share")),
+            Self::Nfs => (export("/slow"), "127.0.0.1:/slow", Path::new("/srv/slow")),
         }
     }
 }
@@ -96,7 +104,7 @@ struct Ground {
     location: &'static str,
     name: JobName,
     tree: PathBuf,
-    real: PathBuf,
+    real: &'static Path,
     random: Random,
 }
 
@@ -116,16 +124,13 @@ impl Ground {
         machine.context.host = "guest".to_owned();
         let tree = machine.path("tree");
         corpus::plain_tree(&tree, seed, 12, 20_000);
-        let (real, properties) = place_of(outage == Outage::Samba);
+        let (properties, location, real) = outage.place();
+        empty(real);
         let name = machine.job("b1", engine, &properties, &tree);
         let ground = Self {
             machine,
             outage,
-            location: if outage == Outage::Samba {
-                "//127.0.0.1/share"
-            } else {
-                "127.0.0.1:/export"
-            },
+            location,
             name,
             tree,
             real,
@@ -160,12 +165,12 @@ impl Ground {
     /// A run in which the server falls silent as soon as it has got something, for `how_long` or until the run is over.
     fn struck_run(&mut self, how_long: Option<Duration>) -> Run {
         fs::write(self.tree.join("new"), self.random.noise(150_000)).unwrap();
-        let before = size(&self.real);
+        let before = size(self.real);
         let over = AtomicBool::new(false);
-        let (outage, real) = (self.outage, self.real.clone());
+        let (outage, real) = (self.outage, self.real);
         std::thread::scope(|scope| {
             let striker = scope.spawn(|| {
-                while size(&real) <= before {
+                while size(real) <= before {
                     assert!(!over.load(Ordering::SeqCst), "the run was over before the outage");
                     std::thread::sleep(Duration::from_millis(2));
                 }
@@ -193,7 +198,7 @@ impl Ground {
     /// What the repository holds by now, save what runs remove and write again.
     fn content(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut found = BTreeMap::new();
-        files(&self.real, &mut found);
+        files(self.real, &mut found);
         let lasting = |path: &PathBuf| {
             // On a share a link is a file.
             let is_latest = path.file_name().is_some_and(|name| name == "latest");
@@ -268,7 +273,7 @@ fn a_share_whose_server_is_silent_for_a_moment_makes_a_run_slow() {
 }
 
 #[test]
-fn an_export_that_is_cut_off_for_a_moment_makes_a_run_slow() {
+fn an_export_whose_disk_hangs_for_a_moment_makes_a_run_slow() {
     if inside() {
         comes_back(Outage::Nfs, "rsync", 302);
     }
@@ -282,7 +287,7 @@ fn a_share_whose_server_hangs_ends_the_run() {
 }
 
 #[test]
-fn an_export_that_is_cut_off_ends_the_run() {
+fn an_export_whose_disk_hangs_ends_the_run() {
     if inside() {
         stays_away(Outage::Nfs, "rsync", 312);
         stays_away(Outage::Nfs, "restic", 313);

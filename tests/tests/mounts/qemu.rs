@@ -19,10 +19,15 @@ fn guest_in_qemu() {
     run("guest::", 7);
 }
 
-/// One after the other: what the servers suffer is felt by everything on loopback.
 #[test]
-fn manual_and_outages_in_qemu() {
-    run("manual::,format::d82,outages::", 7);
+fn manual_in_qemu() {
+    run("manual::,format::d82", 3);
+}
+
+/// A guest of their own: what its servers suffer harms no other test.
+#[test]
+fn outages_in_qemu() {
+    run("outages::", 4);
 }
 
 /// Runs the tests with these parts of names in a guest, which have to be so many.

@@ -123,7 +123,7 @@ impl Error {
     /// Whether the connection to the place was lost, which may be there again.
     pub(crate) fn was_cut_off(&self) -> bool {
         use engine_api::StoreErrorKind::{Connection, Timeout};
-        matches!(self, Self::Store(error) if matches!(error.kind, Connection | Timeout))
+        matches!(self, Self::Store(error) if !error.is_permanent() && matches!(error.kind, Connection | Timeout))
     }
 
     /// The message followed by its causes, on one line.

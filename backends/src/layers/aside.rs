@@ -12,6 +12,9 @@ use super::timeout::Limits;
 
 /// Operations that hang are left to themselves, each on a thread of its own; more than these at once are not begun.
 const MOST: usize = 64;
+/// Who gave no answer so often, the first and once again, is not asked any more until an earlier operation ends: each
+/// that hangs may keep the process in the kernel for a while when it is to end.
+const ENOUGH: usize = 2;
 /// Names of a listing on their way from its thread.
 const QUEUE: usize = 256;
 /// Threads that wait for work.
@@ -120,8 +123,8 @@ impl Aside {
         work: impl FnOnce(&mut dyn FnMut(T) -> ControlFlow<()>) -> Result<(), StoreError> + Send + 'static,
         mut each: impl FnMut(T) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        if Arc::strong_count(&self.running) > MOST {
-            return Err(self.error(call, "the operations before this one still hang"));
+        if self.hanging.load(Ordering::SeqCst) >= ENOUGH || Arc::strong_count(&self.running) > MOST {
+            return Err(self.silence(call, self.limits.stall, " to what it was asked before"));
         }
         let allowed = self.patience(allowed);
         let (sender, receiver) = sync_channel(queue);
@@ -165,7 +168,7 @@ impl Aside {
                     if left.is_zero() || !self.is_answered(step) {
                         self.leave_behind(&state);
                         let waited = if left.is_zero() { allowed } else { self.limits.stall };
-                        return Err(self.silence(call, waited));
+                        return Err(self.silence(call, waited, ""));
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => return Err(self.error(call, "the operation ended without one")),
@@ -192,8 +195,9 @@ impl Aside {
     }
 
     /// Who did not answer, and what to do. The system has tried again all the while, so trying again is no use.
-    fn silence(&self, call: Call<'_>, allowed: Duration) -> StoreError {
-        let cause = Cause::new(format!("{} gave no answer in {} s", self.server, allowed.as_secs_f32()));
+    fn silence(&self, call: Call<'_>, waited: Duration, to_what: &str) -> StoreError {
+        let waited = waited.as_secs_f32();
+        let cause = Cause::new(format!("{} gave no answer in {waited} s{to_what}", self.server));
         let hint = self.hint() + "; where it is only slow, raise AnswerTimeout";
         self.caused(call, cause.with_hint(hint).lasting())
     }

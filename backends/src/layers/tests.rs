@@ -364,27 +364,32 @@ fn only_so_many_get_through_at_once() {
     assert_eq!(store.calls(), 20);
 }
 
-#[test]
-fn what_hangs_ends_in_a_timeout() {
-    let store = Scripted::new();
-    let limits = Limits {
-        stall: Duration::from_millis(50),
-        slowest: 1000,
-    };
-    let watched = Timeout::new(store.clone(), "nas:/backup", limits);
+/// Has the next call hang until what is given is dropped.
+fn hang(store: &Scripted) -> mpsc::Sender<()> {
     let (release, released) = mpsc::channel::<()>();
     store.then(move |_| {
         let _ = released.recv();
         None
     });
+    release
+}
+
+#[test]
+fn what_hangs_ends_in_a_timeout() {
+    let store = Scripted::new();
+    let limits = Limits {
+        stall: Duration::from_millis(500),
+        slowest: 1000,
+    };
+    let watched = Timeout::new(store.clone(), "nas:/backup", limits);
+    let first = hang(&store);
     let put = watched.put(&key("a"), Body::Bytes(b"x"), PutMode::Create);
     let error = put.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Timeout);
     assert!(error.is_permanent(), "it has been waited for already");
-    assert_eq!(error.source.to_string(), "nas:/backup gave no answer in 0.05 s");
+    assert_eq!(error.source.to_string(), "nas:/backup gave no answer in 0.5 s");
     assert!(watched.space().is_ok(), "the next operation is not held up");
-    drop(release);
-    // A listing that goes on slowly is no stall, one that stops is.
+    // A listing that goes on is no stall, one that stops is.
     for number in 0..4 {
         store
             .inner
@@ -392,16 +397,25 @@ fn what_hangs_ends_in_a_timeout() {
             .unwrap();
     }
     let mut seen = 0;
-    store.then(|_| {
-        std::thread::sleep(Duration::from_millis(500));
-        None
-    });
+    let second = hang(&store);
     let listing = watched.list("d", &mut |_| {
         seen += 1;
         ControlFlow::Continue(())
     });
     assert_eq!(listing.unwrap_err().kind, StoreErrorKind::Timeout);
     assert_eq!(seen, 3);
+    // Whoever was silent twice is not asked again until one of the two has ended.
+    let calls = store.calls();
+    let error = watched.space().unwrap_err();
+    assert!(error.is_permanent());
+    let words = "nas:/backup gave no answer in 0.5 s to what it was asked before";
+    assert_eq!(error.source.to_string(), words);
+    assert_eq!(store.calls(), calls);
+    drop(first);
+    while watched.space().is_err() {
+        std::thread::yield_now();
+    }
+    drop(second);
 }
 
 /// Much takes long, and is waited for as long as the server answers other questions.

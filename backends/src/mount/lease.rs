@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use engine_api::StoreErrorKind;
+use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 
 use super::error::Failed;
@@ -21,6 +22,12 @@ const BUSY_WAIT: Duration = Duration::from_millis(100);
 /// How long a server is waited for when nothing is under way with it: while a mount is looked at that was left behind, or
 /// taken away.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// How long the kernel is waited for while it takes a mount away by force.
+const FORCED: Duration = Duration::from_secs(10);
+/// So often is looked whether our own files there are closed.
+const HELD_TRIES: u32 = 40;
+const HELD_WAIT: Duration = Duration::from_millis(50);
 
 /// One user's hold on a mount. Dropping the last one of all processes unmounts what was mounted here.
 pub(super) struct Lease {
@@ -160,10 +167,20 @@ impl Lease {
         if pulse != Pulse::Hangs && unmount(&self.point).is_ok() {
             return Ok(());
         }
-        // Nobody can use it any more, so taking it out of sight harms nobody. Whoever still waits for the server gets an
-        // error. No program does it: before it began, the kernel would close our files for it, and wait for the server.
-        let how = UnmountFlags::FORCE | UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
-        rustix::mount::unmount(&self.point, how).map_err(|errno| Failed::io("unmount", errno.into()))
+        // Nobody can use it any more, so taking it out of sight harms nobody. No program does it: before it began, the kernel
+        // would close our files for it, and wait for the server.
+        let point = self.point.clone();
+        let taken = timely::within(self.patience.map(|_| FORCED), move || take_away(&point));
+        match taken {
+            Some(taken) => taken.map_err(|errno| Failed::io("unmount", errno.into())),
+            // It is out of sight, and its end still waits for the server.
+            None if mounted_at(&self.point)?.is_none() => Ok(()),
+            None => Err(Failed::new(
+                "unmount",
+                StoreErrorKind::Timeout,
+                "the kernel does not take it away",
+            )),
+        }
     }
 
     /// Unmounts when nobody else uses it and it was mounted here.
@@ -182,13 +199,15 @@ impl Lease {
     }
 
     fn unmount_own(&self) -> Result<(), Failed> {
-        if self.patience.is_some() && self.pulse() == Pulse::Hangs {
+        if self.patience.is_none() {
+            return unmount_patiently(&self.point);
+        }
+        // Everything of ours has been closed by now, save what hangs in the kernel: one more question would only hang, too.
+        if holds_files(&self.point) || self.pulse() == Pulse::Hangs {
             return self.unmount_stale(Pulse::Hangs);
         }
         match unmount_patiently(&self.point) {
-            Err(failed) if self.patience.is_some() && failed.kind == StoreErrorKind::Timeout => {
-                self.unmount_stale(Pulse::Hangs)
-            }
+            Err(failed) if failed.kind == StoreErrorKind::Timeout => self.unmount_stale(Pulse::Hangs),
             other => other,
         }
     }
@@ -219,6 +238,37 @@ fn real(point: &Path, patience: Option<Duration>) -> io::Result<PathBuf> {
     // Where a server that hangs is mounted already, only the way to it can be looked at.
     timely::within(shortly(patience), move || own.canonicalize())
         .unwrap_or_else(|| Ok(above.canonicalize()?.join(name)))
+}
+
+/// Unmounts by force. An NFS server is told of the end of its last file, and waited for: so what hangs is first given an error
+/// for, and its files are closed, lest that comes in the middle of the end of this process, where nothing can stop it.
+fn take_away(point: &Path) -> Result<(), Errno> {
+    let force = UnmountFlags::FORCE | UnmountFlags::NOFOLLOW;
+    for _ in 0..HELD_TRIES {
+        match rustix::mount::unmount(point, force) {
+            Err(Errno::BUSY) if has_files(point) => thread::sleep(HELD_WAIT),
+            Err(_) => break,
+            Ok(()) => return Ok(()),
+        }
+    }
+    rustix::mount::unmount(point, force | UnmountFlags::DETACH)
+}
+
+/// Whether this process goes on to hold files below `point`. What is just being closed is waited for.
+fn holds_files(point: &Path) -> bool {
+    (0..HELD_TRIES).all(|_| {
+        let held = has_files(point);
+        if held {
+            thread::sleep(HELD_WAIT);
+        }
+        held
+    })
+}
+
+fn has_files(point: &Path) -> bool {
+    let files = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let mut names = files.filter_map(|file| fs::read_link(file.path()).ok());
+    names.any(|name| name.starts_with(point))
 }
 
 /// Somebody may just be looking into it, or a program that was begun in the same moment may hold what this one had open there.

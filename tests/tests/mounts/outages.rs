@@ -310,7 +310,6 @@ fn a_share_whose_server_hangs_ends_the_run() {
 #[test]
 fn an_export_whose_disk_hangs_ends_the_run() {
     if inside() {
-        stays_away(Outage::Nfs, "rsync", 312);
-        stays_away(Outage::Nfs, "restic", 313);
+        stays_away(Outage::Nfs, "restic", 312);
     }
 }

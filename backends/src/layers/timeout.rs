@@ -169,7 +169,7 @@ impl BlobStore for Timeout {
             object: &object,
         };
         let key = key.clone();
-        self.ask(call, self.limits.stall, move |inner| inner.discard(&key))
+        self.ask(call, self.limits().stall, move |inner| inner.discard(&key))
     }
 
     fn stat(&self, key: &Key) -> Result<ObjectMeta, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,14 @@ type Idle = Mutex<Vec<Sender<Task>>>;
 pub(super) struct Call<'a> {
     pub(super) operation: &'static str,
     pub(super) object: &'a str,
+}
+
+/// An operation on its thread.
+struct UnderWay<T> {
+    /// What it sends, and in the end nothing or an error.
+    answers: Receiver<Result<Option<T>, StoreError>>,
+    /// How far it is.
+    state: Arc<AtomicU8>,
 }
 
 /// How far an operation is.
@@ -121,30 +129,49 @@ impl Aside {
         call: Call<'_>,
         allowed: Duration,
         work: impl FnOnce(&mut dyn FnMut(T) -> ControlFlow<()>) -> Result<(), StoreError> + Send + 'static,
-        mut each: impl FnMut(T) -> ControlFlow<()>,
+        each: impl FnMut(T) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         if self.hanging.load(Ordering::SeqCst) >= ENOUGH || Arc::strong_count(&self.running) > MOST {
             return Err(self.silence(call, self.limits.stall, " to what it was asked before"));
         }
         let allowed = self.patience(allowed);
-        let (sender, receiver) = sync_channel(queue);
+        let begun = self.start(queue, work);
+        let under_way = begun.ok_or_else(|| self.error(call, "no thread could be started"))?;
+        self.listen(call, allowed, &under_way, each)
+    }
+
+    /// Has a thread begin with `work`; `None` when there is none to be had.
+    fn start<T: Send + 'static>(
+        &self,
+        queue: usize,
+        work: impl FnOnce(&mut dyn FnMut(T) -> ControlFlow<()>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Option<UnderWay<T>> {
+        let (sender, answers) = sync_channel(queue);
         let state = Arc::new(AtomicU8::new(RUNNING));
-        let (running, hanging, mine) = (Arc::clone(&self.running), Arc::clone(&self.hanging), Arc::clone(&state));
+        let (running, hanging, own) = (Arc::clone(&self.running), Arc::clone(&self.hanging), Arc::clone(&state));
         let begun = self.begin(Box::new(move || {
             let mut hand_over = |value| match sender.send(Ok(Some(value))) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(()),
             };
             let end = work(&mut hand_over);
-            if mine.swap(ENDED, Ordering::SeqCst) == HANGS {
+            if own.swap(ENDED, Ordering::SeqCst) == HANGS {
                 hanging.fetch_sub(1, Ordering::SeqCst);
             }
             drop(running);
             let _ = sender.send(end.map(|()| None));
         }));
-        if !begun {
-            return Err(self.error(call, "no thread could be started"));
-        }
+        begun.then_some(UnderWay { answers, state })
+    }
+
+    /// Hands over what an operation sends, until it ends or hangs.
+    fn listen<T: Send + 'static>(
+        &self,
+        call: Call<'_>,
+        allowed: Duration,
+        under_way: &UnderWay<T>,
+        mut each: impl FnMut(T) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
         // What takes long because it is much is known from what hangs by a question in between.
         let step = if allowed > self.limits.stall {
             self.limits.stall / 2
@@ -154,7 +181,7 @@ impl Aside {
         let mut left = allowed;
         let mut begin = Instant::now();
         loop {
-            match receiver.recv_timeout(step.min(left)) {
+            match under_way.answers.recv_timeout(step.min(left)) {
                 Ok(Ok(Some(value))) => {
                     if each(value).is_break() {
                         return Ok(());
@@ -166,12 +193,14 @@ impl Aside {
                 Err(RecvTimeoutError::Timeout) => {
                     left = left.saturating_sub(step);
                     if left.is_zero() || !self.is_answered(step) {
-                        self.leave_behind(&state);
+                        self.leave_behind(&under_way.state);
                         let waited = if left.is_zero() { allowed } else { self.limits.stall };
                         return Err(self.silence(call, waited, ""));
                     }
                 }
-                Err(RecvTimeoutError::Disconnected) => return Err(self.error(call, "the operation ended without one")),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(self.error(call, "the operation ended without an answer"));
+                }
             }
         }
     }

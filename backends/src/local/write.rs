@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,6 +12,9 @@ use super::{LocalStore, TEMPORARY};
 
 /// Below this a file is one or two extents anyway.
 const PREALLOCATE_FROM: u64 = 1 << 20;
+
+/// Written at once, for on a share each write is a way there and back.
+const PIECE: usize = 1 << 20;
 
 /// The modes of new files and folders, as restic's local storage derives them from the repository's `config` file.
 pub(super) struct Modes {
@@ -203,13 +206,12 @@ impl<'a> Temporary<'a> {
         let mut file = &self.file;
         match body {
             Body::Bytes(bytes) | Body::Digested { bytes, .. } => file.write_all(bytes).map(|()| bytes.len() as u64),
-            Body::Parts(parts) => {
-                for part in *parts {
-                    file.write_all(part)?;
-                }
-                Ok(body.len())
+            Body::Parts(_) | Body::File { .. } => {
+                let mut pieces = BufWriter::with_capacity(PIECE, file);
+                let written = io::copy(&mut body.reader().take(body.len()), &mut pieces)?;
+                pieces.flush()?;
+                Ok(written)
             }
-            Body::File { len, .. } => io::copy(&mut body.reader().take(*len), &mut file),
         }
     }
 }

@@ -23,14 +23,14 @@ impl Failed {
         }
     }
 
-    /// No answer of `server` within `patience`.
+    /// No answer of `server` within `patience`. It has been waited for already, so trying again is no use.
     pub(super) fn hangs(operation: &'static str, server: &str, patience: Duration) -> Self {
         let cause = Cause::new(format!("{server} gave no answer in {} s", patience.as_secs_f32()));
         let hint = format!("see whether {server} is up, serves, and can be reached, then run again");
         Self {
             operation,
             kind: StoreErrorKind::Timeout,
-            cause: cause.with_hint(hint).into(),
+            cause: cause.with_hint(hint).lasting().into(),
         }
     }
 

@@ -77,7 +77,8 @@ impl Lease {
                 Pulse::Well => {}
                 // It is not taken from those who wait for it.
                 Pulse::Hangs if !self.is_ours() || !self.is_unused().map_err(prepare)? => {
-                    return Err(Failed::hangs("use", &source.shown(), LOOK));
+                    let waited = shortly(self.patience).unwrap_or_default();
+                    return Err(Failed::hangs("use", &source.shown(), waited));
                 }
                 pulse => {
                     self.unmount_stale(pulse)?;

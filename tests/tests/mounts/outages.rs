@@ -188,6 +188,13 @@ impl Ground {
         mount::is_mounted(&point).unwrap()
     }
 
+    /// Whether nobody holds a lock any more: a process that the kernel keeps is in no other run's way.
+    fn is_free(&self) -> bool {
+        let locks = fs::read_dir(&self.machine.context.layout.locks).unwrap();
+        let mut files = locks.map(|lock| File::open(lock.unwrap().path()).unwrap());
+        files.all(|file| file.try_lock().is_ok())
+    }
+
     /// What the repository holds by now, save what runs remove and write again.
     fn content(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut found = BTreeMap::new();
@@ -256,9 +263,9 @@ fn stays_away(outage: Outage, engine: &str, seed: u64) {
     });
     let (mut child, said, begin) = ground.struck_run();
     // The hint is the last that is said.
-    let all_is_told =
-        |text: &str| text.contains("hint: ") && text.contains("Backup status: FAIL") && !ground.is_mounted();
-    let text = wait_for(begin, &said, all_is_told);
+    let all_is_told = |text: &str| text.contains("hint: ") && text.contains("Backup status: FAIL");
+    let is_over = |text: &str| all_is_told(text) && !ground.is_mounted() && ground.is_free();
+    let text = wait_for(begin, &said, is_over);
     let told = begin.elapsed();
     let words = format!("{} gave no answer in 4 s", ground.location);
     assert!(text.contains(&words), "{text}");

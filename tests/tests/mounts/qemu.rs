@@ -11,28 +11,33 @@ use holdfast_tests::world::program;
 /// The folder that `tests/guest/build` filled.
 const GUEST: &str = "HOLDFAST_TEST_GUEST";
 
-/// Two guests at once would only be in each other's way.
+/// Two guests that work at once would only be in each other's way.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 #[test]
 fn guest_in_qemu() {
-    run("guest::", 7);
+    run_alone("guest::", 7);
 }
 
 #[test]
 fn manual_in_qemu() {
-    run("manual::,format::d82", 3);
+    run_alone("manual::,format::d82", 3);
 }
 
-/// A guest of their own: what its servers suffer harms no other test.
+/// A guest of their own: what its servers suffer harms no other test. It mostly waits, and can do so beside another one.
 #[test]
-fn outages_in_qemu() {
+fn hanging_servers_in_qemu() {
     run("outages::", 4);
+}
+
+/// The same with no other guest that works.
+fn run_alone(only: &str, count: usize) {
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    run(only, count);
 }
 
 /// Runs the tests with these parts of names in a guest, which have to be so many.
 fn run(only: &str, count: usize) {
-    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = std::env::var_os(GUEST)
         .map(PathBuf::from)
         .filter(|folder| folder.join("initramfs").exists());
@@ -90,7 +95,7 @@ fn qemu(folder: &Path, disks: [&Path; 3], only: &str) -> Command {
     // A guest that hangs is ended by `timeout`, which ends with this process too.
     let mut command = Command::new("timeout");
     command.args([
-        "290",
+        "580",
         "qemu-system-x86_64",
         "-accel",
         "tcg,thread=multi",

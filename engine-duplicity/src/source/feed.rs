@@ -5,11 +5,12 @@ use std::thread::Scope;
 use crossbeam_channel::{Receiver, bounded};
 
 use super::message::{Batch, Doubt, Item, Message};
-use super::set::SetReader;
+use super::set::{Beside, SetReader};
 use super::{SetPlan, Source, Wanted};
 use crate::error::Result;
 use crate::format::TreePath;
 use crate::format::extras::Record;
+use crate::members::Unpackers;
 
 /// Batches that wait for being used.
 const WAITING: usize = 4;
@@ -17,6 +18,10 @@ const WAITING: usize = 4;
 const THREADS: usize = 8;
 /// Bytes of data that all batches together hold, about.
 const MEMORY: usize = 12 << 20;
+/// Members that are unpacked ahead, of all sets together.
+const AHEAD: usize = 8;
+/// Bytes that are unpacked by whoever reads them: for so few no thread is started.
+const FEW: u64 = 1 << 20;
 
 /// A piece of an item's data.
 #[derive(Debug)]
@@ -71,16 +76,21 @@ impl<'s, 'e> Feed<'s, 'e> {
         let mut sizes: Vec<u64> = plans.iter().map(bytes).collect();
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         let least = sizes.get(THREADS - 1).copied().unwrap_or(0);
+        let unpackers = unpackers(scope, &sizes);
         let mut threads = 0;
         let open = |plan: SetPlan| {
             let threaded = bytes(&plan) >= least && threads < THREADS;
             threads += usize::from(threaded);
-            let own = threaded.then_some(scope);
-            let reader = SetReader::new(source, own, plan, wanted, most_bytes);
-            Self::new(match own {
-                Some(scope) => From::Thread(spawn(scope, reader)),
-                None => From::Here(Box::new(reader)),
-            })
+            if !threaded {
+                let reader = SetReader::new(source, None, plan, wanted, most_bytes);
+                return Self::new(From::Here(Box::new(reader)));
+            }
+            let beside = Beside {
+                scope,
+                unpackers: unpackers.clone(),
+            };
+            let reader = SetReader::new(source, Some(beside), plan, wanted, most_bytes);
+            Self::new(From::Thread(spawn(scope, reader)))
         };
         plans.into_iter().map(open).collect()
     }
@@ -166,6 +176,14 @@ impl<'s, 'e> Feed<'s, 'e> {
             }
         }
     }
+}
+
+/// Threads that unpack for all sets; none where there is little to do, or one core for all.
+fn unpackers<'s>(scope: &'s Scope<'s, '_>, sizes: &[u64]) -> Option<Unpackers> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+    let worth_it = cores > 1 && sizes.iter().sum::<u64>() > FEW;
+    let readers = sizes.len().clamp(1, THREADS);
+    worth_it.then(|| Unpackers::start(scope, cores, (AHEAD / readers).clamp(1, cores + 1)))
 }
 
 fn bytes(plan: &SetPlan) -> u64 {

@@ -14,6 +14,7 @@ use crate::container::{Unwrapped, buffered, gunzip, opening, unwrap};
 use crate::error::{Error, Result};
 use crate::format::extras::Record;
 use crate::format::{Container, SetId, TreePath};
+use crate::members::{Members, Unpackers};
 use crate::tar::{Header, TarError, TarReader};
 
 /// Bytes of data in one message at the most.
@@ -26,8 +27,8 @@ type Tar<'e> = TarReader<Unwrapped<'e>>;
 /// Reads the volumes of a set one after the other and tells what they say.
 pub(super) struct SetReader<'s, 'e> {
     source: Source<'e>,
-    /// Where the next volume is fetched on a thread of its own; it is fetched when it is needed when `None`.
-    scope: Option<&'s Scope<'s, 'e>>,
+    /// What is done beside it; everything is done when it is needed when `None`.
+    beside: Option<Beside<'s, 'e>>,
     set: SetId,
     wanted: &'e Wanted,
     volumes: VecDeque<VolumePlan>,
@@ -42,6 +43,14 @@ pub(super) struct SetReader<'s, 'e> {
     bytes: usize,
     most_bytes: usize,
     done: bool,
+}
+
+/// Threads for a reader.
+pub(super) struct Beside<'s, 'e> {
+    /// Where the next volume is fetched.
+    pub scope: &'s Scope<'s, 'e>,
+    /// Who unpacks, where it is not the reader.
+    pub unpackers: Option<Unpackers>,
 }
 
 /// The volume that is being read.
@@ -66,14 +75,14 @@ struct Current {
 impl<'s, 'e> SetReader<'s, 'e> {
     pub(super) fn new(
         source: Source<'e>,
-        scope: Option<&'s Scope<'s, 'e>>,
+        beside: Option<Beside<'s, 'e>>,
         plan: SetPlan,
         wanted: &'e Wanted,
         most_bytes: usize,
     ) -> Self {
         Self {
             source,
-            scope,
+            beside,
             set: plan.set,
             wanted,
             torn: plan.volumes.first().is_some_and(|volume| volume.number > 1),
@@ -138,7 +147,7 @@ impl<'s, 'e> SetReader<'s, 'e> {
             Some(ahead) => ahead.join().unwrap_or(Err(Error::Interrupted)),
             None => fetch(self.source, &volume),
         };
-        if let (Some(scope), Some(next)) = (self.scope, self.volumes.front()) {
+        if let (Some(Beside { scope, .. }), Some(next)) = (&self.beside, self.volumes.front()) {
             let (source, next) = (self.source, next.clone());
             self.ahead = Some(scope.spawn(move || fetch(source, &next)));
         }
@@ -160,11 +169,18 @@ impl<'s, 'e> SetReader<'s, 'e> {
             Some(file) => (file.key.to_string(), file.container),
             None => return Ok(buffered(fetched.reader())),
         };
-        // Those with a thread of their own are few.
-        if container == Container::Gzip && self.scope.is_some() {
-            return Ok(gunzip(fetched.reader(), true));
+        match (&self.beside, container) {
+            (
+                Some(Beside {
+                    unpackers: Some(unpackers),
+                    ..
+                }),
+                Container::Gzip,
+            ) => Ok(Box::new(Members::beside(fetched.reader(), unpackers.clone()))),
+            // Those with a thread of their own are few.
+            (Some(_), Container::Gzip) => Ok(gunzip(fetched.reader(), true)),
+            _ => unwrap(&name, container, fetched.reader(), self.source.cipher),
         }
-        unwrap(&name, container, fetched.reader(), self.source.cipher)
     }
 
     fn entry(&mut self, header: Header) -> Result<(), TarError> {

@@ -5,7 +5,8 @@ use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use engine_api::{
     BackupReport, BackupRequest, BlobStore, Body, Capabilities, Key, ObjectMeta, Overwrite, PutMode, RestoreReport,
@@ -23,6 +24,15 @@ pub struct Memory {
     calls: AtomicU64,
     dead_from: AtomicU64,
     meddler: Mutex<Option<([&'static str; 2], Meddler)>>,
+    meeting: Option<Meeting>,
+}
+
+/// Reads of ranges that are answered only when so many are under way.
+struct Meeting {
+    most: usize,
+    /// Those that began, of all.
+    began: Mutex<usize>,
+    changed: Condvar,
 }
 
 /// What somebody else does meanwhile.
@@ -36,7 +46,21 @@ impl Memory {
             calls: AtomicU64::new(0),
             dead_from: AtomicU64::new(u64::MAX),
             meddler: Mutex::default(),
+            meeting: None,
         }
+    }
+
+    /// As if it were far away, with a server that answers no read of a range before so many more were sent as are left
+    /// of `operations`; it waits 20 s at the most.
+    pub fn far(operations: usize) -> Self {
+        let mut memory = Self::new();
+        memory.capabilities = memory.capabilities.with_concurrency(operations);
+        memory.meeting = Some(Meeting {
+            most: operations,
+            began: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        memory
     }
 
     /// Does that once, just before a call that is one of `operation` on an object whose name holds `part`.
@@ -91,6 +115,21 @@ impl Memory {
     }
 }
 
+impl Meeting {
+    fn attend(&self) {
+        let mut began = self.began.lock().unwrap();
+        *began += 1;
+        self.changed.notify_all();
+        let whole = began.div_ceil(self.most) * self.most;
+        let wait = |began: &mut usize| *began < whole;
+        let (began, timeout) = self
+            .changed
+            .wait_timeout_while(began, Duration::from_secs(20), wait)
+            .unwrap();
+        assert!(!timeout.timed_out(), "only {began} reads at the same time");
+    }
+}
+
 fn error(operation: &'static str, object: &str, kind: StoreErrorKind) -> StoreError {
     StoreError {
         operation,
@@ -129,6 +168,9 @@ impl BlobStore for Memory {
 
     fn get_range(&self, key: &Key, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
         let begin = usize::try_from(offset).unwrap();
+        if let Some(meeting) = &self.meeting {
+            meeting.attend();
+        }
         self.read(key, |bytes| {
             buffer.copy_from_slice(bytes.get(begin..begin + buffer.len())?);
             Some(())

@@ -77,6 +77,8 @@ impl<'s, 'e> Feed<'s, 'e> {
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         let least = sizes.get(THREADS - 1).copied().unwrap_or(0);
         let unpackers = unpackers(scope, &sizes);
+        // Each set has a volume that is read and one that is fetched.
+        let source = source.among(2 * sizes.len().min(THREADS));
         let mut threads = 0;
         let open = |plan: SetPlan| {
             let threaded = bytes(&plan) >= least && threads < THREADS;

@@ -7,11 +7,10 @@ use std::os::unix::fs::FileExt;
 use engine_api::{BlobStore, Event, Key};
 
 use super::hash::Hasher;
+use super::windows::{WINDOW, windows};
 use super::{Source, VolumePlan};
 use crate::error::{Error, Result};
 
-/// Bytes that are read at once.
-const WINDOW: usize = 1 << 20;
 /// What is asked for in pieces from this length on goes straight to who asked.
 const LARGE: usize = 128 << 10;
 /// Volumes up to this length are kept in memory.
@@ -79,20 +78,6 @@ pub(crate) fn hash_matches(source: Source<'_>, volume: &VolumePlan) -> Result<bo
         Ok(())
     })?;
     Ok(hasher.matches())
-}
-
-fn windows(source: Source<'_>, key: &Key, size: u64, mut each: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
-    let mut window = vec![0; usize::try_from(size).unwrap_or(WINDOW).min(WINDOW)];
-    let mut at = 0;
-    while at < size {
-        source.go_on()?;
-        let length = usize::try_from(size - at).unwrap_or(WINDOW).min(WINDOW);
-        window.truncate(length);
-        source.blobs.get_range(key, at, &mut window)?;
-        each(at, &window)?;
-        at += length as u64;
-    }
-    Ok(())
 }
 
 fn temporary(source: Source<'_>) -> Result<File> {

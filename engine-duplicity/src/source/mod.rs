@@ -10,6 +10,7 @@ mod hash;
 mod message;
 mod parts;
 mod set;
+mod windows;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -41,6 +42,8 @@ pub(crate) struct Source<'e> {
     pub progress: &'e dyn Progress,
     /// What signature files say of what is lost.
     pub lost: &'e dyn Lost,
+    /// Windows of an object that may be on their way at the same time.
+    pub abreast: usize,
 }
 
 impl<'e> Source<'e> {
@@ -52,7 +55,14 @@ impl<'e> Source<'e> {
             temp: engine.temp(),
             progress,
             lost,
+            abreast: windows::abreast(1),
         }
+    }
+
+    /// The same, where so many objects are read at the same time.
+    pub(crate) fn among(self, readers: usize) -> Self {
+        let abreast = windows::abreast(readers);
+        Self { abreast, ..self }
     }
 
     /// Fails when the user wants to stop.

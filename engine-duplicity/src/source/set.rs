@@ -144,13 +144,17 @@ impl<'s, 'e> SetReader<'s, 'e> {
             return Ok(());
         };
         let fetched = match self.ahead.take() {
-            Some(ahead) => ahead.join().unwrap_or(Err(Error::Interrupted)),
-            None => fetch(self.source, &volume),
+            Some(ahead) => {
+                let fetched = ahead.join().unwrap_or(Err(Error::Interrupted));
+                self.fetch_ahead();
+                fetched
+            }
+            None => {
+                // Nothing is unpacked before the first has proved right, so the second is fetched beside it.
+                self.fetch_ahead();
+                fetch(self.source, &volume)
+            }
         };
-        if let (Some(Beside { scope, .. }), Some(next)) = (&self.beside, self.volumes.front()) {
-            let (source, next) = (self.source, next.clone());
-            self.ahead = Some(scope.spawn(move || fetch(source, &next)));
-        }
         match fetched.and_then(|fetched| self.unwrap(&volume, fetched)) {
             Ok(stream) => {
                 self.open = Some(Open {
@@ -161,6 +165,14 @@ impl<'s, 'e> SetReader<'s, 'e> {
                 Ok(())
             }
             Err(error) => self.lose(&volume, error, false),
+        }
+    }
+
+    /// Begins to fetch the volume after the one that was taken.
+    fn fetch_ahead(&mut self) {
+        if let (Some(Beside { scope, .. }), Some(next)) = (&self.beside, self.volumes.front()) {
+            let (source, next) = (self.source, next.clone());
+            self.ahead = Some(scope.spawn(move || fetch(source, &next)));
         }
     }
 

@@ -34,9 +34,14 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
+    /// What it is.
+    pub(crate) const fn kind(&self) -> EntryKind {
+        self.old.header.kind
+    }
+
     /// Whether it is a regular file.
     pub(crate) fn is_file(&self) -> bool {
-        self.old.header.kind == EntryKind::File
+        self.kind() == EntryKind::File
     }
 }
 
@@ -72,14 +77,13 @@ impl<'e> Listing<'e> {
 
     /// The next path that anything is said of.
     pub(crate) fn next_said(&mut self) -> Result<Option<Said>> {
-        Ok(self.state.next_of_any()?.map(|(old, kind)| match kind {
-            PartKind::Deleted => Said::Gone(old.path),
-            _ => Said::There(Box::new(Listed {
-                path: old.path.clone(),
-                extras: Extras::read(&old.header.private),
-                old,
-            })),
-        }))
+        Ok(self.state.next_of_any()?.map(said))
+    }
+
+    /// All that the sets say of the next path, oldest first, each with the set's place among them; nothing at the end.
+    pub(crate) fn next_history(&mut self) -> Result<Vec<(usize, Said)>> {
+        let all = self.state.next_of_all()?.into_iter();
+        Ok(all.map(|(old, kind)| (old.source, said((old, kind)))).collect())
     }
 
     /// The metadata of the entry that came last, and its signature.
@@ -110,6 +114,17 @@ impl<'e> Listing<'e> {
     /// The signature of the entry that came last; what is read is not there a second time.
     pub(crate) fn signature(&mut self, listed: &Listed) -> Result<Vec<u8>> {
         self.state.signature(&listed.old, MOST)
+    }
+}
+
+fn said((old, kind): (Old, PartKind)) -> Said {
+    match kind {
+        PartKind::Deleted => Said::Gone(old.path),
+        _ => Said::There(Box::new(Listed {
+            path: old.path.clone(),
+            extras: Extras::read(&old.header.private),
+            old,
+        })),
     }
 }
 

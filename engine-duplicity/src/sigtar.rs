@@ -26,7 +26,8 @@ pub struct Old {
     pub path: TreePath,
     /// Its metadata; the size is that of the signature.
     pub header: Header,
-    source: usize,
+    /// The file that says it, counted from the oldest.
+    pub source: usize,
 }
 
 /// Hands over the state path by path, in order; of several files that name a path the newest one counts.
@@ -111,6 +112,20 @@ impl<'a> State<'a> {
 
     /// The next path that is named, and what is said of it.
     pub fn next_of_any(&mut self) -> Result<Option<(Old, PartKind)>> {
+        self.go_on()?;
+        let newest = self.behind.first().copied();
+        Ok(newest.and_then(|newest| self.take(newest)))
+    }
+
+    /// All that is said of the next path that is named, oldest first; nothing at the end.
+    pub fn next_of_all(&mut self) -> Result<Vec<(Old, PartKind)>> {
+        self.go_on()?;
+        let oldest_first: Vec<usize> = self.behind.iter().rev().copied().collect();
+        Ok(oldest_first.into_iter().filter_map(|index| self.take(index)).collect())
+    }
+
+    /// Goes to the next path: whoever names it is `behind` then, the newest first.
+    fn go_on(&mut self) -> Result<()> {
         for index in std::mem::take(&mut self.behind) {
             if let Some(source) = self.sources.get_mut(index)
                 && let Some(path) = source.advance()?
@@ -119,7 +134,7 @@ impl<'a> State<'a> {
             }
         }
         let Some(Reverse((path, Reverse(newest)))) = self.heads.pop() else {
-            return Ok(None);
+            return Ok(());
         };
         self.behind.push(newest);
         while let Some(Reverse((same, _))) = self.heads.peek()
@@ -128,18 +143,15 @@ impl<'a> State<'a> {
         {
             self.behind.push(older);
         }
-        let head = self.sources.get_mut(newest).and_then(|source| source.head.take());
-        Ok(head.map(|(path, kind, header)| {
-            let old = Old {
-                path,
-                header,
-                source: newest,
-            };
-            (old, kind)
-        }))
+        Ok(())
     }
 
-    /// The first `most` bytes of the signature of the path that came last; what is read is not there a second time.
+    fn take(&mut self, source: usize) -> Option<(Old, PartKind)> {
+        let (path, kind, header) = self.sources.get_mut(source)?.head.take()?;
+        Some((Old { path, header, source }, kind))
+    }
+
+    /// The first `most` bytes of the signature of a path that came last; what is read is not there a second time.
     pub fn signature(&mut self, old: &Old, most: u64) -> Result<Vec<u8>> {
         let Some(source) = self.sources.get_mut(old.source) else {
             return Ok(Vec::new());

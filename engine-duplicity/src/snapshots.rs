@@ -46,7 +46,7 @@ pub(crate) fn list(
 }
 
 /// What everybody needs of a set.
-fn describe(set: &Set, manifest: &Manifest) -> Snapshot {
+pub(crate) fn describe(set: &Set, manifest: &Manifest) -> Snapshot {
     use std::os::unix::ffi::OsStrExt;
     let notes = &manifest.notes;
     let path = |path: &Vec<u8>| PathBuf::from(std::ffi::OsStr::from_bytes(path));

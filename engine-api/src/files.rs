@@ -420,6 +420,16 @@ pub trait FileStore: Send + Sync {
     /// When it could not be done.
     fn rename(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError>;
 
+    /// Gives an entry another name, as [`rename`](Self::rename) does, and makes the names in both folders durable. A store far
+    /// away waits once for all of it.
+    ///
+    /// # Errors
+    /// When any of it failed; the entry may have its new name then.
+    fn rename_durably(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
+        self.rename(from, to)?;
+        sync_both(self, from.0, to.0)
+    }
+
     /// Removes anything but a folder.
     ///
     /// # Errors
@@ -463,4 +473,16 @@ pub trait FileStore: Send + Sync {
     /// # Errors
     /// When the question itself failed.
     fn space(&self) -> Result<Option<Space>, StoreError>;
+}
+
+/// Makes the names in both folders durable, which may be one.
+///
+/// # Errors
+/// As [`FileStore::sync_folder`].
+pub fn sync_both<S: FileStore + ?Sized>(store: &S, one: &Folder, other: &Folder) -> Result<(), StoreError> {
+    store.sync_folder(one)?;
+    if one.path() == other.path() {
+        return Ok(());
+    }
+    store.sync_folder(other)
 }

@@ -21,7 +21,9 @@ pub use duration::Age;
 pub use engine::{Description, Engine, FileContent, Kind as EngineKind};
 pub use entry::{Entry, EntryKind, Metadata, Timestamp, Xattr};
 pub use error::{Error, ErrorKind, Failure, Result};
-pub use files::{FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, StoredFile, Unanswered};
+pub use files::{
+    FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, StoredFile, Unanswered, sync_both,
+};
 pub use progress::{Change, Event, Phase, Problem, Problems, Progress, Silent};
 pub use read_data::ReadData;
 pub use report::{

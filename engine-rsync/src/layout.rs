@@ -193,13 +193,10 @@ pub fn make_latest(store: &dyn FileStore, own: &Folder, name: &[u8]) -> Result<(
 /// Gives that link its name.
 pub fn show_latest(store: &dyn FileStore, own: &Folder) -> Result<()> {
     let root = store.root();
-    if store.capabilities().atomic_replace {
-        store.rename((own, LATEST), (&root, LATEST))?;
-    } else {
+    if !store.capabilities().atomic_replace {
         remove_file(store, &root, LATEST)?;
-        store.rename((own, LATEST), (&root, LATEST))?;
     }
-    Ok(store.sync_folder(&root)?)
+    Ok(store.rename_durably((own, LATEST), (&root, LATEST))?)
 }
 
 /// The name of a snapshot that begins at `time`: that moment, or the next that is free. When the clock was set back by

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use engine_api::{
     EntryKind, FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, Space, StoreError, StoreErrorKind,
-    StoredFile, Xattr,
+    StoredFile, Xattr, sync_both,
 };
 
 /// When a call fails.
@@ -250,6 +250,11 @@ impl FileStore for GatedFiles {
 
     fn rename(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
         self.gate.write(to.1, || self.inner.rename(from, to))
+    }
+
+    fn rename_durably(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
+        self.rename(from, to)?;
+        sync_both(self, from.0, to.0)
     }
 
     fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {

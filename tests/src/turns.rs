@@ -222,6 +222,10 @@ impl FileStore for FarFiles {
         self.ask(|inner| inner.rename(from, to))
     }
 
+    fn rename_durably(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
+        self.ask(|inner| inner.rename_durably(from, to))
+    }
+
     fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
         self.ask(|inner| inner.remove(folder, name))
     }

@@ -114,6 +114,10 @@ impl FileStore for BandwidthFiles {
         self.inner.rename(from, to)
     }
 
+    fn rename_durably(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
+        self.inner.rename_durably(from, to)
+    }
+
     fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
         self.inner.remove(folder, name)
     }

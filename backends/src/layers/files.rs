@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use engine_api::{
     Cause, EntryKind, FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, Space, StoreError,
-    StoreErrorKind, StoredFile, Xattr,
+    StoreErrorKind, StoredFile, Xattr, sync_both,
 };
 
 use super::retry::{Listener, RetryPolicy, Seen, Tries};
@@ -261,6 +261,16 @@ impl FileStore for RetryFiles {
         self.tries.run(|again| match self.inner.rename(from, to) {
             // The old name is gone and the new one there: the answer to an earlier try was lost.
             Err(error) if again && error.is_not_found() && self.inner.stat(to.0, to.1)?.is_some() => Ok(()),
+            other => other,
+        })
+    }
+
+    fn rename_durably(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
+        self.tries.run(|again| match self.inner.rename_durably(from, to) {
+            // The answer to an earlier try was lost, and that of what comes after it, too.
+            Err(error) if again && error.is_not_found() && self.inner.stat(to.0, to.1)?.is_some() => {
+                sync_both(self.inner.as_ref(), from.0, to.0)
+            }
             other => other,
         })
     }

@@ -12,11 +12,9 @@ use super::link::{Link, Share};
 use super::settings::Settings;
 use super::ssh::Session;
 
-/// Channels beside the first. OpenSSH allows ten in all.
-const MORE: usize = 3;
-
-/// While no more files than these are written, the first channel is enough.
-const FEW: usize = 4;
+/// As many channels beside the first, once so many files are written at the same time. OpenSSH allows ten in all; what a
+/// filesystem writes for one `fsync` serves the others that wait, so that the more wait, the more are done.
+const MORE: [(usize, usize); 2] = [(3, 4), (7, 32)];
 
 /// Bytes that may be under way on each: OpenSSH takes no more before it has worked on some.
 const BUDGET: usize = 2 << 20;
@@ -37,8 +35,8 @@ pub(super) struct Beside {
 #[derive(Default)]
 struct Opened {
     links: Vec<Arc<Link>>,
-    /// The server was asked for them.
-    asked: bool,
+    /// For so many the server was asked.
+    asked: usize,
     /// Nobody wants them any more.
     closed: bool,
 }
@@ -65,9 +63,15 @@ impl Beside {
     pub(super) fn share(&self, first: &Arc<Link>) -> Share {
         let mut opened = lock(&self.opened);
         opened.links.retain(|link| !link.is_over());
-        if !opened.asked && first.written() >= FEW && !self.refused.load(Ordering::Relaxed) {
-            opened.asked = true;
-            self.open(first);
+        let written: usize = opened.links.iter().chain([first]).map(|link| link.written()).sum();
+        let wanted = MORE
+            .iter()
+            .filter(|(_, files)| written >= *files)
+            .map(|(more, _)| *more);
+        let missing = wanted.max().unwrap_or(0).saturating_sub(opened.asked);
+        if missing > 0 && !self.refused.load(Ordering::Relaxed) {
+            opened.asked += missing;
+            self.open(first, missing);
         }
         let fewest = opened.links.iter().min_by_key(|link| link.written());
         match fewest {
@@ -76,9 +80,9 @@ impl Beside {
         }
     }
 
-    fn open(&self, first: &Arc<Link>) {
+    fn open(&self, first: &Arc<Link>, number: usize) {
         let can = (first.extensions().clone(), first.limits());
-        for _ in 0..MORE {
+        for _ in 0..number {
             let Some(session) = self.session.upgrade() else {
                 return;
             };

@@ -138,8 +138,8 @@ impl Root {
         }
     }
 
-    /// Makes the names in a folder at the top durable, which stays open for the next time.
-    pub(super) fn sync_kept(&self, link: &Arc<Link>, path: &[u8]) -> Result<(), Problem> {
+    /// A folder at the top, open to be synced, which stays open for the next time; `None` where that cannot be.
+    pub(super) fn kept(&self, link: &Arc<Link>, path: &[u8]) -> Result<Option<Arc<Handle>>, Problem> {
         let known = {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             kept.retain(|(_, handle)| Arc::ptr_eq(handle.link(), link));
@@ -147,21 +147,18 @@ impl Root {
                 .find(|(of, _)| of == path)
                 .map(|(_, handle)| Arc::clone(handle))
         };
-        let handle = match known {
-            Some(handle) => handle,
-            None => {
-                let Some(opening) = self.open_folder(link, path)? else {
-                    return Ok(());
-                };
-                let handle = Arc::new(opening.handle()?);
-                let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-                if kept.len() < KEPT {
-                    kept.push((path.to_vec(), Arc::clone(&handle)));
-                }
-                handle
-            }
+        if known.is_some() {
+            return Ok(known);
+        }
+        let Some(opening) = self.open_folder(link, path)? else {
+            return Ok(None);
         };
-        allow(handle.sync()?.done(), &[])
+        let handle = Arc::new(opening.handle()?);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT {
+            kept.push((path.to_vec(), Arc::clone(&handle)));
+        }
+        Ok(Some(handle))
     }
 
     /// Closes what is kept open.

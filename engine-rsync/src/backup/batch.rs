@@ -12,8 +12,8 @@ use super::{Context, file, other};
 use crate::error::Result;
 use crate::manifest::Record;
 
-/// A buffer of this size is kept by its thread, wherever the place is.
-const KEPT: usize = 32 << 10;
+/// A buffer of this size is kept by its thread, wherever the place is: there may be hundreds of threads.
+const KEPT: usize = 16 << 10;
 
 /// Some entries of one folder.
 pub struct Batch {

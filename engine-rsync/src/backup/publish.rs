@@ -23,8 +23,7 @@ pub fn run(store: &dyn FileStore, plan: &Plan, ledger: Ledger<'_>, report: &Back
     if let Some(manifest) = manifest {
         manifest.show().map_err(|error| failed(plan, error))?;
     }
-    store.rename((&plan.own, BUILDING), (&root, plan.name.as_bytes()))?;
-    together(&[&|| Ok(store.sync_folder(&root)?), &|| Ok(store.sync_folder(&plan.own)?)])?;
+    store.rename_durably((&plan.own, BUILDING), (&root, plan.name.as_bytes()))?;
     layout::show_latest(store, &plan.own)
 }
 
@@ -41,6 +40,8 @@ fn finish<'a>(
             &|| lock.confirm(),
             &|| layout::make_latest(store, &plan.own, plan.name.as_bytes()),
             &|| check_free(store, plan),
+            // A place far away opens it for that, and has it open when the names in it change.
+            &|| Ok(store.sync_folder(&store.root())?),
             &|| {
                 if !store.capabilities().sync_all {
                     open_up(store, plan);

@@ -19,6 +19,8 @@ use holder::Holder;
 
 const NAME: &[u8] = b"lock";
 const NEXT: &[u8] = b"lock.next";
+/// For so long after it was looked at, nobody can have taken it for stale and made another of it.
+const SURE: Duration = Duration::from_secs(5);
 const RENEW: Duration = Duration::from_secs(5 * 60);
 /// Age at which a lock that could not be renewed counts as lost: before others may think it stale.
 const LOST: Duration = Duration::from_secs(22 * 60);
@@ -39,6 +41,8 @@ struct Held {
 struct State {
     holder: Holder,
     renewed: Instant,
+    /// When a look showed that it is ours.
+    seen: Option<Instant>,
     ended: bool,
     lost: bool,
 }
@@ -104,6 +108,7 @@ impl Lock {
             state: Mutex::new(State {
                 holder,
                 renewed: Instant::now(),
+                seen: None,
                 ended: false,
                 lost: false,
             }),
@@ -133,11 +138,12 @@ impl Lock {
     pub fn confirm(&self) -> Result<()> {
         self.check()?;
         let token = lock(&self.held.state).holder.token.clone();
-        if self.held.is_ours(&token)? {
-            Ok(())
-        } else {
-            Err(Error::LockLost)
+        let began = Instant::now();
+        if !self.held.is_ours(&token)? {
+            return Err(Error::LockLost);
         }
+        lock(&self.held.state).seen = Some(began);
+        Ok(())
     }
 }
 
@@ -164,7 +170,8 @@ impl Held {
     }
 
     fn give_back(&self, token: &str) -> Result<()> {
-        if self.is_ours(token)? {
+        let seen = lock(&self.state).seen;
+        if seen.is_some_and(|seen| seen.elapsed() < SURE) || self.is_ours(token)? {
             layout::remove_file(self.store.as_ref(), &self.own, NAME)?;
         }
         Ok(())

@@ -176,8 +176,7 @@ impl Complete<'_> {
         if !self.store.capabilities().atomic_replace {
             remove(self.store, &self.snapshot)?;
         }
-        self.store.rename((&self.folder, &from), (&self.folder, &to))?;
-        Ok(self.store.sync_folder(&self.folder)?)
+        Ok(self.store.rename_durably((&self.folder, &from), (&self.folder, &to))?)
     }
 }
 

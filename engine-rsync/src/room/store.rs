@@ -108,6 +108,10 @@ impl FileStore for RoomyStore {
         self.room.with_room(|| self.room.store.rename(from, to))
     }
 
+    fn rename_durably(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
+        self.room.with_room(|| self.room.store.rename_durably(from, to))
+    }
+
     fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
         self.room.store.remove(folder, name)
     }

@@ -13,6 +13,9 @@ use crate::common::{NO_SERVER, open};
 /// With as many files open the other channels are wanted.
 const WANTED: usize = 5;
 const CHANNELS: usize = 4;
+/// With as many, all of them.
+const MANY: usize = 40;
+const ALL: usize = 8;
 
 /// The number of a file that is none of those on every channel.
 const LATER: usize = 900_000;
@@ -41,24 +44,18 @@ fn known(server: &Sshd, directory: &Path) -> Destination {
     destination
 }
 
-/// Files on every channel.
-fn spread(server: &Sshd, files: &dyn FileStore) -> Open {
-    let mut all = create(files, 0..WANTED);
+/// Files on at least so many channels.
+fn spread(server: &Sshd, files: &dyn FileStore, channels: usize) -> Open {
+    let mut all = create(files, 0..if channels > CHANNELS { MANY } else { WANTED });
     let end = Instant::now() + Duration::from_secs(60);
-    while server.sessions().len() < CHANNELS {
-        assert!(Instant::now() < end, "{:?} are the server's", server.sessions());
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    // A process is there before its channel is ours.
-    for more in 0.. {
-        assert!(Instant::now() < end, "some channel is not used");
-        std::thread::sleep(Duration::from_millis(20));
-        all.extend(create(files, WANTED + more..WANTED + more + 1));
-        if holders(server, all.len()).values().collect::<BTreeSet<_>>().len() == CHANNELS {
+    loop {
+        if holders(server, all.len()).values().collect::<BTreeSet<_>>().len() >= channels {
             return all;
         }
+        assert!(Instant::now() < end, "some channel is not used");
+        std::thread::sleep(Duration::from_millis(20));
+        all.extend(create(files, all.len()..all.len() + 1));
     }
-    unreachable!()
 }
 
 /// Which of the server's processes has which file open; waits until as many are.
@@ -97,7 +94,8 @@ fn many_files_are_spread_over_the_channels_of_one_connection() {
     let destination = known(&server, &directory);
     let files = destination.files.as_deref().unwrap();
     assert_eq!(server.sessions().len(), 1, "one is enough for few files");
-    let all = spread(&server, files);
+    let all = spread(&server, files, ALL);
+    assert_eq!(server.sessions().len(), ALL);
     // What is copied from was opened on the first channel, and what it is copied into on all of them.
     let old = create(files, LATER..LATER + 1).remove(0);
     complete(old.1).unwrap();
@@ -155,7 +153,7 @@ fn a_channel_that_dies_takes_only_its_own_files_along() {
     let directory = directory(&server);
     let destination = known(&server, &directory);
     let files = destination.files.as_deref().unwrap();
-    let all = spread(&server, files);
+    let all = spread(&server, files, CHANNELS);
     let holders = holders(&server, all.len());
     // The first file came when there was one channel only, without which there is no connection.
     let dead = *holders.values().find(|process| **process != holders[&name(0)]).unwrap();
@@ -184,7 +182,7 @@ fn the_end_of_the_connection_is_the_end_of_every_channel() {
     let directory = directory(&server);
     let destination = known(&server, &directory);
     let files = destination.files.as_deref().unwrap();
-    let all = spread(&server, files);
+    let all = spread(&server, files, CHANNELS);
     server.crash();
     for (name, file) in all {
         assert_eq!(complete(file).unwrap_err().kind, StoreErrorKind::Connection, "{name}");

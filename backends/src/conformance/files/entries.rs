@@ -193,12 +193,16 @@ pub(super) fn rename(bench: &Bench<'_>) -> Outcome {
     store.rename((top, b"new"), (top, b"old")).map_err(failed)?;
     let read = bench.read(b"old")?;
     expect(read == b"new content", || "a rename did not replace".to_owned())?;
-    store.rename((top, b"old"), (&other, b"moved")).map_err(failed)?;
+    store
+        .rename_durably((top, b"old"), (&other, b"moved"))
+        .map_err(failed)?;
     let listed = names(store, &other)?;
     expect(listed == [b"moved".to_vec()], || {
         format!("after a move the folder lists {listed:?}")
     })?;
-    store.rename((top, b"other"), (top, b"renamed")).map_err(failed)?;
+    store
+        .rename_durably((top, b"other"), (top, b"renamed"))
+        .map_err(failed)?;
     let listed = bench.names()?;
     expect(listed == [b"renamed".to_vec()], || {
         format!("after all that the folder lists {listed:?}")

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use engine_api::{
     EntryKind, FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, Space, StoreError, StoreErrorKind,
-    StoredFile, Xattr,
+    StoredFile, Xattr, sync_both,
 };
 
 use self::file::OpenFile;
@@ -20,7 +20,7 @@ pub(super) use self::folders::Made;
 use super::errors::{Context, Problem};
 use super::link::{Link, Share};
 use super::requests::{Answer, Handle, Opening, Requests};
-use super::root::{Root, sync_folder};
+use super::root::{Root, allow};
 use super::transfer;
 use super::wire::{Attributes, FileKind, flag};
 
@@ -122,6 +122,34 @@ impl Files {
             ),
             problem => problem,
         })
+    }
+
+    /// The folder, open to be synced; `None` where that cannot be.
+    fn opened(&self, link: &Arc<Link>, folder: &Folder) -> Result<Option<Arc<Handle>>, Problem> {
+        let path = folders::folder(&self.root, link, folder)?;
+        if folder.above().is_none_or(|above| above.above().is_none()) {
+            // The topmost are synced several times in a run.
+            return self.root.kept(link, &path);
+        }
+        let opening = self.root.open_folder(link, &path)?;
+        Ok(opening.map(Opening::handle).transpose()?.map(Arc::new))
+    }
+
+    /// Removes a folder with these names in it, of which some may not be there, all with one turn; whether it is gone.
+    fn remove_with(&self, folder: &Folder, names: &[&[u8]]) -> bool {
+        self.root.made.forget();
+        let ask = || {
+            let link = self.root.client.link()?;
+            let path = folders::folder(&self.root, &link, folder)?;
+            let ask = |name: &&[u8]| link.remove(&folders::within(&path, name)?);
+            let removed: Vec<_> = names.iter().map(ask).collect();
+            let gone = link.remove_folder(&path)?;
+            for answer in removed {
+                let _ = answer.and_then(Answer::done);
+            }
+            gone.done()
+        };
+        ask().is_ok()
     }
 
     /// A file that is open; one that is new has a share in its channel.
@@ -324,6 +352,32 @@ impl FileStore for Files {
         })
     }
 
+    /// All is sent at once: requests of one channel are done in their order.
+    fn rename_durably(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
+        self.root.made.forget();
+        let is_done = self.within(("rename", from.0, from.1), |link, path| {
+            if !link.extensions().posix_rename {
+                return Ok(false);
+            }
+            let new = folders::path(&self.root, link, to.0, to.1)?;
+            let is_one = from.0.path() == to.0.path();
+            let folders = [Some(to.0), (!is_one).then_some(from.0)].into_iter().flatten();
+            let folders: Vec<_> = folders
+                .map(|folder| self.opened(link, folder))
+                .collect::<Result<_, _>>()?;
+            let renamed = link.rename_over(path, &new)?;
+            let synced: Vec<_> = folders.iter().flatten().map(|folder| folder.sync()).collect();
+            renamed.done()?;
+            synced.into_iter().try_for_each(|answer| allow(answer?.done(), &[]))?;
+            Ok(true)
+        })?;
+        if is_done {
+            return Ok(());
+        }
+        self.rename(from, to)?;
+        sync_both(self, from.0, to.0)
+    }
+
     fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
         self.within(("remove", folder, name), |link, path| match link.remove(path)?.done() {
             // Trying again would be of no use.
@@ -383,12 +437,10 @@ impl FileStore for Files {
     fn sync_folder(&self, folder: &Folder) -> Result<(), StoreError> {
         let attempt = || {
             let link = self.root.client.link()?;
-            let path = folders::folder(&self.root, &link, folder)?;
-            if folder.above().is_none_or(|above| above.above().is_none()) {
-                // The topmost are synced several times in a run.
-                return self.root.sync_kept(&link, &path);
+            match self.opened(&link, folder)? {
+                Some(folder) => allow(folder.sync()?.done(), &[]),
+                None => Ok(()),
             }
-            sync_folder(self.root.open_folder(&link, &path)?)
         };
         attempt().map_err(|problem| self.error(("sync the folder", folder, b""), problem))
     }

@@ -10,12 +10,13 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use engine_api::{Event, Metadata, NewMetadata, StoreError, StoredFile, Timestamp};
+use engine_api::{Event, Metadata, NewMetadata, StoreError, StoreErrorKind, StoredFile, Timestamp};
 
 use super::batch::{Item, Tools};
 use super::level::Level;
 use super::{Context, file, stored};
 use crate::error::Error;
+use crate::layout;
 use crate::manifest::{Digest, Record};
 use crate::parallel::Permit;
 
@@ -170,7 +171,16 @@ impl Job<'_, '_> {
     fn create(&self) -> Result<Box<dyn StoredFile>, Failed> {
         let folder = self.level.ready(self.context)?;
         file::clear(self.level, self.item, self.context)?;
-        Ok(self.context.store.create(folder, self.item.name())?)
+        let (store, name) = (self.context.store, self.item.name());
+        match store.create(folder, name) {
+            // The answer was lost, and it cannot be told whose file it is that is there now: here it can, for nobody else
+            // works in this folder.
+            Err(error) if error.kind == StoreErrorKind::Connection && error.is_permanent() => {
+                layout::remove_file(store, folder, name)?;
+                Ok(store.create(folder, name)?)
+            }
+            other => Ok(other?),
+        }
     }
 
     /// Gives a written file its metadata and closes it; one that could not be written is removed.

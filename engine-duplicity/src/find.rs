@@ -14,7 +14,7 @@ use crate::chain::{Chain, Set};
 use crate::entries::{each_entry, is_outermost};
 use crate::error::{Error, Result};
 use crate::listing::{Listing, Said};
-use crate::manifests::{self, saved_folder};
+use crate::manifests::saved_folder;
 use crate::snapshots;
 use crate::source::Wanted;
 
@@ -55,25 +55,20 @@ pub(crate) fn run(
     };
     let matcher = compile(&request.patterns)?;
     let collection = engine.collection()?;
-    let restorable = collection.restorable();
-    let sets: Vec<&Set> = restorable.iter().map(|(_, set)| *set).collect();
     let mut targets = Vec::new();
     let mut failure = None;
-    for ((chain, set), manifest) in restorable.iter().copied().zip(manifests::load_all(engine, &sets)) {
-        match manifest {
-            Ok(manifest) => {
-                let snapshot = snapshots::describe(set, &manifest);
-                if request.filter.matches(&snapshot) {
-                    let (id, base) = (snapshot.id, saved_folder(&manifest));
-                    targets.push(Target { id, chain, set, base });
-                }
-            }
-            Err(error) if error.is_loss() => {
-                failure.get_or_insert(error);
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    snapshots::each(
+        engine,
+        &collection,
+        &request.filter,
+        |chain, set, manifest, snapshot| {
+            let (id, base) = (snapshot.id, saved_folder(manifest));
+            targets.push(Target { id, chain, set, base });
+        },
+        |_, error| {
+            failure.get_or_insert(error);
+        },
+    )?;
     for group in targets.chunk_by(|one, next| one.chain.start() == next.chain.start() && one.base == next.base) {
         let flow = match sweep(engine, group, &matcher, MOST) {
             Some(hits) => hand_over(group, &hits, each),

@@ -29,24 +29,51 @@ pub(crate) fn list(
 ) -> Result<Vec<Snapshot>> {
     let collection = engine.collection()?;
     let mut snapshots = Vec::new();
-    let sets: Vec<&Set> = collection.restorable().into_iter().map(|(_, set)| set).collect();
-    for (set, manifest) in sets.iter().zip(manifests::load_all(engine, &sets)) {
-        match manifest {
-            Ok(manifest) => snapshots.push(describe(set, &manifest)),
-            Err(error) if error.is_loss() => progress.event(Event::Problem(&Problem {
-                path: PathBuf::from(set.id.end().to_string()),
-                action: "read the manifest",
-                cause: error.chain(),
-            })),
-            Err(error) => return Err(error),
-        }
-    }
-    snapshots.retain(|snapshot| filter.matches(snapshot));
+    let damaged = |set: &Set, error: Error| {
+        progress.event(Event::Problem(&Problem {
+            path: PathBuf::from(set.id.end().to_string()),
+            action: "read the manifest",
+            cause: error.chain(),
+        }));
+    };
+    each(
+        engine,
+        &collection,
+        filter,
+        |_, _, _, snapshot| snapshots.push(snapshot),
+        damaged,
+    )?;
     Ok(snapshots)
 }
 
+/// Hands over the sets of the collection that can be restored and that the filter lets through, oldest first, each with its
+/// manifest; one whose manifest is lost goes to `damaged`.
+pub(crate) fn each<'c>(
+    engine: &DuplicityEngine,
+    collection: &'c Collection,
+    filter: &SnapshotFilter,
+    mut each: impl FnMut(&'c Chain, &'c Set, &Manifest, Snapshot),
+    mut damaged: impl FnMut(&Set, Error),
+) -> Result<()> {
+    let restorable = collection.restorable();
+    let sets: Vec<&Set> = restorable.iter().map(|(_, set)| *set).collect();
+    for ((chain, set), manifest) in restorable.iter().copied().zip(manifests::load_all(engine, &sets)) {
+        match manifest {
+            Ok(manifest) => {
+                let snapshot = describe(set, &manifest);
+                if filter.matches(&snapshot) {
+                    each(chain, set, &manifest, snapshot);
+                }
+            }
+            Err(error) if error.is_loss() => damaged(set, error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// What everybody needs of a set.
-pub(crate) fn describe(set: &Set, manifest: &Manifest) -> Snapshot {
+fn describe(set: &Set, manifest: &Manifest) -> Snapshot {
     use std::os::unix::ffi::OsStrExt;
     let notes = &manifest.notes;
     let path = |path: &Vec<u8>| PathBuf::from(std::ffi::OsStr::from_bytes(path));

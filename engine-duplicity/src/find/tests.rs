@@ -3,6 +3,7 @@ use std::fs;
 use engine_api::SnapshotFilter;
 
 use super::*;
+use crate::manifests;
 use crate::testing::Bench;
 
 /// Two chains; names come, go, come back, and change what they are.

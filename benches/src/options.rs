@@ -20,6 +20,10 @@ pub struct Options {
     #[arg(long, default_value_t = 0, requires = "over")]
     pub delay: u64,
 
+    /// Properties for Holdfast's record of the server, such as SftpCompression=disabled.
+    #[arg(long, value_delimiter = ',', value_parser = property, requires = "over")]
+    pub properties: Vec<(String, String)>,
+
     /// Only these programs, such as holdfast,restic.
     #[arg(long, value_delimiter = ',')]
     pub peers: Vec<String>,
@@ -150,6 +154,11 @@ impl Step {
             Self::Prune => "prune after forgetting half",
         }
     }
+}
+
+fn property(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it has no =")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 impl Options {

@@ -192,7 +192,17 @@ impl Sshd {
     #[must_use]
     pub fn sessions(&self) -> Vec<u32> {
         let mut processes = self.processes();
-        processes.retain(|&process| process != self.process.id() && children(process).is_empty());
+        let serves =
+            |&process: &u32| process != self.process.id() && children(process).is_empty() && !is_shell(process);
+        processes.retain(serves);
+        processes
+    }
+
+    /// The shells that wait for scripts.
+    #[must_use]
+    pub fn shells(&self) -> Vec<u32> {
+        let mut processes = self.processes();
+        processes.retain(|&process| is_shell(process));
         processes
     }
 
@@ -230,6 +240,11 @@ impl Drop for Sshd {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn is_shell(process: u32) -> bool {
+    let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+    matches!(name.trim(), "sh" | "dash")
 }
 
 fn children(process: u32) -> Vec<u32> {

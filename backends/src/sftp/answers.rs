@@ -1,6 +1,6 @@
 //! Requests under way on one channel: what each waits for, and how much all of them together may be.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,6 @@ const LEAST: usize = 1024;
 /// The requests of one channel that have no answer yet.
 pub(super) struct Answers {
     state: Mutex<State>,
-    room: Condvar,
     budget: usize,
     silence: Duration,
 }
@@ -25,8 +24,16 @@ struct State {
     next: u32,
     used: usize,
     heard: Instant,
+    /// Those that wait for room, in the order in which they get it.
+    queue: VecDeque<Arc<Queued>>,
     /// Why the connection is of no more use.
     over: Option<Problem>,
+}
+
+/// A request that waits for room.
+struct Queued {
+    cost: usize,
+    go: Condvar,
 }
 
 struct Waiting {
@@ -37,8 +44,15 @@ struct Waiting {
 /// Where one answer is put down.
 #[derive(Default)]
 struct Place {
-    answer: Mutex<Option<Result<Vec<u8>, Problem>>>,
+    slot: Mutex<Slot>,
     filled: Condvar,
+}
+
+#[derive(Default)]
+struct Slot {
+    answer: Option<Result<Vec<u8>, Problem>>,
+    /// Somebody waits for it: to wake nobody takes a call of the system, too.
+    is_waited_for: bool,
 }
 
 /// One awaited answer.
@@ -56,9 +70,9 @@ impl Answers {
                 next: 0,
                 used: 0,
                 heard: Instant::now(),
+                queue: VecDeque::new(),
                 over: None,
             }),
-            room: Condvar::new(),
             budget,
             silence,
         })
@@ -68,17 +82,7 @@ impl Answers {
     /// are sent in the order of their numbers.
     pub(super) fn begin(self: &Arc<Self>, bytes: usize, send: impl FnOnce(u32)) -> Result<Awaited, Problem> {
         let cost = bytes.clamp(LEAST, self.budget);
-        let mut state = self.lock();
-        loop {
-            if let Some(problem) = &state.over {
-                return Err(problem.clone());
-            }
-            if state.used + cost <= self.budget {
-                break;
-            }
-            let left = self.patience(&mut state)?;
-            state = wait(&self.room, state, left);
-        }
+        let mut state = self.room_for(cost)?;
         if state.waiting.is_empty() {
             // Nothing was owed until now, so there was no reason to say anything.
             state.heard = Instant::now();
@@ -92,6 +96,7 @@ impl Answers {
             cost,
         };
         state.waiting.insert(number, waiting);
+        self.call_next(&state);
         send(number);
         Ok(Awaited {
             place,
@@ -99,37 +104,69 @@ impl Answers {
         })
     }
 
-    /// Notes that the server said something.
-    pub(super) fn heard(&self) {
-        self.lock().heard = Instant::now();
+    /// Waits until there is room for `cost` more.
+    fn room_for(&self, cost: usize) -> Result<MutexGuard<'_, State>, Problem> {
+        let mut state = self.lock();
+        if let Some(problem) = &state.over {
+            return Err(problem.clone());
+        }
+        if state.queue.is_empty() && state.used + cost <= self.budget {
+            return Ok(state);
+        }
+        let queued = Arc::new(Queued {
+            cost,
+            go: Condvar::new(),
+        });
+        state.queue.push_back(Arc::clone(&queued));
+        loop {
+            // When it ends, that takes everybody out of the queue.
+            if let Some(problem) = &state.over {
+                return Err(problem.clone());
+            }
+            if state.used + cost <= self.budget && state.queue.front().is_some_and(|first| Arc::ptr_eq(first, &queued))
+            {
+                state.queue.pop_front();
+                return Ok(state);
+            }
+            let left = self.patience(&mut state)?;
+            state = wait(&queued.go, state, left);
+        }
+    }
+
+    /// Wakes who is next in the queue, when there is room; nobody else, for they would wake in vain.
+    fn call_next(&self, state: &State) {
+        if let Some(next) = state.queue.front().filter(|next| state.used + next.cost <= self.budget) {
+            next.go.notify_one();
+        }
     }
 
     /// Hands over the answer to request `number`.
     pub(super) fn arrived(&self, number: u32, answer: Vec<u8>) -> Result<(), Problem> {
         let mut state = self.lock();
+        state.heard = Instant::now();
         let waiting = state
             .waiting
             .remove(&number)
             .ok_or(Problem::Nonsense("it answers what was not asked"))?;
         state.used = state.used.saturating_sub(waiting.cost);
+        self.call_next(&state);
         drop(state);
-        self.room.notify_all();
         waiting.place.put(Ok(answer));
         Ok(())
     }
 
     /// Ends everything that is under way, and all that comes, with `problem`; the first one counts.
     pub(super) fn end(&self, problem: &Problem) {
-        let mut state = self.lock();
-        Self::end_locked(&mut state, problem);
-        drop(state);
-        self.room.notify_all();
+        Self::end_locked(&mut self.lock(), problem);
     }
 
     fn end_locked(state: &mut State, problem: &Problem) {
         let problem = state.over.get_or_insert_with(|| problem.clone()).clone();
         for (_, waiting) in state.waiting.drain() {
             waiting.place.put(Err(problem.clone()));
+        }
+        for queued in state.queue.drain(..) {
+            queued.go.notify_one();
         }
         state.used = 0;
     }
@@ -146,7 +183,6 @@ impl Answers {
         }
         let problem = Problem::Silent(self.silence);
         Self::end_locked(state, &problem);
-        self.room.notify_all();
         Err(problem)
     }
 
@@ -157,34 +193,43 @@ impl Answers {
 
 impl Place {
     fn put(&self, answer: Result<Vec<u8>, Problem>) {
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-        self.filled.notify_one();
+        let mut slot = self.lock();
+        slot.answer = Some(answer);
+        if slot.is_waited_for {
+            self.filled.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Awaited {
     /// Waits for the answer.
     pub(super) fn wait(self) -> Result<Vec<u8>, Problem> {
-        loop {
+        self.wait_until_there()?;
+        let answer = self.place.lock().answer.take();
+        answer.unwrap_or(Err(Problem::Nonsense("an answer was taken twice")))
+    }
+
+    /// Waits until the answer is there, and leaves it. Fails when the server is silent for too long.
+    pub(super) fn wait_until_there(&self) -> Result<(), Problem> {
+        // An answer that is there counts, whatever has happened since.
+        while !self.is_there() {
             let left = self.all.patience(&mut self.all.lock());
-            // An answer that is there counts, whatever has happened since.
-            let mut answer = self.place.answer.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(answer) = answer.take() {
-                return answer;
+            let mut slot = self.place.lock();
+            if slot.answer.is_some() {
+                break;
             }
-            let mut answer = wait(&self.place.filled, answer, left?);
-            if let Some(answer) = answer.take() {
-                return answer;
-            }
+            slot.is_waited_for = true;
+            drop(wait(&self.place.filled, slot, left?));
         }
+        Ok(())
     }
 
     pub(super) fn is_there(&self) -> bool {
-        self.place
-            .answer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
+        self.place.lock().answer.is_some()
     }
 }
 

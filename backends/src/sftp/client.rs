@@ -97,6 +97,10 @@ impl Client {
         Ok(link)
     }
 
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// A connection of its own.
     pub(super) fn open(&self, login: Login) -> Result<Arc<Link>, Problem> {
         self.connection(login, None)

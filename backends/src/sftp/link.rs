@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use engine_api::StoreErrorKind;
@@ -17,7 +17,7 @@ use super::extensions::{Extensions, Limits};
 use super::requests::Answer;
 use super::settings::Settings;
 use super::ssh::channel::{Channel, Incoming, deliver, send};
-use super::ssh::{self, Login, Session};
+use super::ssh::{self, Login, Session, Shell};
 use super::wire::{Decoder, Packet, VERSION, kind};
 
 /// How long a polite end may take.
@@ -33,6 +33,11 @@ pub(super) struct Link {
     /// The answer to the question how large requests may be, until somebody wants to know.
     asked: Mutex<Option<Answer>>,
     limits: OnceLock<Limits>,
+    /// What it runs on; nothing for a channel beside the first. It ends with the first channel, whoever else uses it.
+    session: Weak<Session>,
+    runtime: Runtime,
+    /// The shell that ran the last script.
+    shell: Arc<tokio::sync::Mutex<Option<Shell>>>,
     /// More channels of the same connection; a channel beside the first has none.
     beside: Option<Beside>,
     /// Files that are written over this channel.
@@ -115,6 +120,7 @@ impl Link {
     fn on(runtime: &Runtime, channel: Channel, session: Option<Arc<Session>>, answers: Arc<Answers>) -> Self {
         let Channel { write, incoming } = channel;
         let (requests, queue) = unbounded_channel();
+        let weak = session.as_ref().map_or_else(Weak::new, Arc::downgrade);
         let (over, ended) = mpsc::sync_channel(1);
         let ending = Arc::clone(&answers);
         let sender = runtime.spawn(async move {
@@ -137,6 +143,9 @@ impl Link {
             extensions: Extensions::default(),
             asked: Mutex::default(),
             limits: OnceLock::new(),
+            session: weak,
+            runtime: runtime.clone(),
+            shell: Arc::default(),
             beside: None,
             written: AtomicUsize::new(0),
         }
@@ -164,6 +173,21 @@ impl Link {
             let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
             asked.and_then(|answer| Limits::of(answer).ok()).unwrap_or_default()
         })
+    }
+
+    /// Has the server's shell run a script, for up to `patience`, and tells what it printed: nothing where there is none.
+    pub(super) fn run(&self, script: Vec<u8>, patience: Duration) -> Result<Vec<u8>, Problem> {
+        let Some(session) = self.session.upgrade() else {
+            return Err(Problem::lost("it was closed here"));
+        };
+        let (done, result) = mpsc::sync_channel(1);
+        let shell = Arc::clone(&self.shell);
+        self.runtime.spawn(async move {
+            let ran = tokio::time::timeout(patience, in_shell(&session, &shell, script)).await;
+            let _ = done.send(ran.unwrap_or(Err(Problem::Silent(patience))));
+        });
+        let ran = result.recv();
+        ran.unwrap_or_else(|_| Err(Problem::lost("it was closed here")))
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -223,6 +247,32 @@ impl Drop for Link {
             task.abort();
         }
     }
+}
+
+/// Runs a script in the shell that is there, or in a new one.
+async fn in_shell(
+    session: &Session,
+    shell: &tokio::sync::Mutex<Option<Shell>>,
+    script: Vec<u8>,
+) -> Result<Vec<u8>, Problem> {
+    let mut kept = shell.lock().await;
+    if let Some(mut shell) = kept.take() {
+        if let Some(printed) = shell.run(script.clone()).await? {
+            *kept = Some(shell);
+            return Ok(printed);
+        }
+        shell.close().await;
+    }
+    let Some(mut shell) = session.shell().await? else {
+        return Ok(Vec::new());
+    };
+    let printed = shell.run(script).await?;
+    if printed.is_some() {
+        *kept = Some(shell);
+    } else {
+        shell.close().await;
+    }
+    Ok(printed.unwrap_or_default())
 }
 
 async fn greeted(channel: &mut Channel, limit: Duration) -> Result<Extensions, Problem> {

@@ -21,6 +21,7 @@ mod root;
 mod settings;
 mod ssh;
 mod transfer;
+mod whole;
 mod wire;
 
 use std::sync::Arc;

@@ -138,6 +138,12 @@ impl Answer {
     pub(super) fn is_there(&self) -> bool {
         self.0.is_there()
     }
+
+    /// Waits until it is there, before those are taken that were asked for earlier: servers answer in the order of asking,
+    /// so that who waits for the last is woken once. Why there is none is told when it is taken.
+    pub(super) fn come(&self) {
+        let _ = self.0.wait_until_there();
+    }
 }
 
 /// Type and number, before what an answer carries.

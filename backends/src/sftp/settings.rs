@@ -25,6 +25,9 @@ pub struct Settings {
     pub fingerprint: Option<String>,
     /// Whether what goes over the wire is compressed, where the server can: for plain files on a slow line.
     pub compress: bool,
+    /// Whether the account's shell may be asked to make all that was written durable at once. Where it may not, or cannot,
+    /// each file is synced by itself.
+    pub commands: bool,
     /// How long connecting and logging in may take.
     pub connect_timeout: Duration,
     /// How long the server may be silent while it owes an answer.
@@ -53,6 +56,7 @@ impl Settings {
             accept_new: true,
             fingerprint: None,
             compress: false,
+            commands: true,
             connect_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_mins(3),
             keepalive: Duration::from_secs(20),

@@ -174,6 +174,9 @@ impl Writes {
 
     /// Waits for all of them.
     pub(super) fn finish(&mut self) -> Result<(), Problem> {
+        if let Some((last, _)) = self.under_way.back() {
+            last.come();
+        }
         while !self.under_way.is_empty() {
             self.take()?;
         }

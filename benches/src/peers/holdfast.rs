@@ -14,6 +14,7 @@ pub struct Holdfast {
     program: PathBuf,
     title: String,
     engine: Engine,
+    properties: Vec<(String, String)>,
 }
 
 impl Holdfast {
@@ -25,7 +26,12 @@ impl Holdfast {
         };
         let title = version(&program, "--version").ok_or_else(|| Error::NoSuchPeer("holdfast".to_owned()))?;
         let engine = options.engine;
-        Ok(Self { program, title, engine })
+        Ok(Self {
+            program,
+            title,
+            engine,
+            properties: options.properties.clone(),
+        })
     }
 
     fn command(&self, place: &Place<'_>, arguments: &[&str]) -> Command {
@@ -75,7 +81,12 @@ impl Holdfast {
             ),
             Over::Rest => format!("rest|RestProtocol|http|RestHost|{host}|RestPort|{port}|RestDirectory|{name}"),
         };
-        format!("{JOB}={}|status|enabled|VFSType|{place}", self.engine.name())
+        let properties = self.properties.iter().map(|(name, value)| format!("|{name}|{value}"));
+        let properties: String = properties.collect();
+        format!(
+            "{JOB}={}|status|enabled|VFSType|{place}{properties}",
+            self.engine.name()
+        )
     }
 }
 

@@ -95,6 +95,7 @@ pub(crate) fn sftp_settings(site: &Site) -> Result<sftp::Settings> {
         user,
         directory,
         compress,
+        commands,
     } = &site.place
     else {
         return Err(Error::Usage(format!("{} is no SSH server", site.location)));
@@ -103,6 +104,7 @@ pub(crate) fn sftp_settings(site: &Site) -> Result<sftp::Settings> {
     let mut settings = sftp::Settings::new(host.as_str(), user.as_str(), directory, site.known_hosts.clone());
     settings.port = *port;
     settings.compress = *compress;
+    settings.commands = *commands;
     settings.keys.clone_from(&site.ssh_keys);
     if let Some(limit) = site.answer_limit {
         settings.stall_timeout = limit;

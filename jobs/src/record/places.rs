@@ -40,7 +40,8 @@ pub enum Place {
         /// The exported folder.
         share: String,
     },
-    /// A folder on an SSH server (`SftpHost`, `SftpPort`, `SftpUser`, `SftpDirectory`, `SftpCompression`).
+    /// A folder on an SSH server (`SftpHost`, `SftpPort`, `SftpUser`, `SftpDirectory`, `SftpCompression`,
+    /// `SftpCommands`).
     Sftp {
         /// The server.
         host: String,
@@ -52,6 +53,8 @@ pub enum Place {
         directory: String,
         /// Whether what goes over the wire is compressed (`SftpCompression`).
         compress: bool,
+        /// Whether the account's shell may be asked to make what was written durable (`SftpCommands`).
+        commands: bool,
     },
     /// A server that speaks restic's REST protocol (`RestProtocol`, `RestHost`, `RestPort`, `RestDirectory`, `RestUser`,
     /// `RestPassword`).
@@ -307,6 +310,7 @@ pub(super) fn place(fields: &Fields<'_>, engine: EngineName) -> Checked<Place> {
             user: needed(fields, "SftpUser", "the name of an account there")?,
             directory: needed(fields, "SftpDirectory", "a folder there")?,
             compress: compression(fields, engine)?,
+            commands: switched(fields, "SftpCommands", true)?,
         },
         PlaceKind::WebDav => Place::WebDav {
             url: address(fields)?,
@@ -335,8 +339,11 @@ pub(super) fn place(fields: &Fields<'_>, engine: EngineName) -> Checked<Place> {
 
 /// Plain files are worth it; what is compressed and encrypted already only costs time.
 fn compression(fields: &Fields<'_>, engine: EngineName) -> Checked<bool> {
-    let usual = engine == EngineName::Rsync;
-    fields.read("SftpCompression", usual, "enabled or disabled", |text| match text {
+    switched(fields, "SftpCompression", engine == EngineName::Rsync)
+}
+
+fn switched(fields: &Fields<'_>, name: &'static str, usual: bool) -> Checked<bool> {
+    fields.read(name, usual, "enabled or disabled", |text| match text {
         "enabled" => Some(true),
         "disabled" => Some(false),
         _ => None,

@@ -125,6 +125,7 @@ pub(super) const KNOWN: &[Property] = &[
     typed("SftpUser"),
     typed("SftpDirectory"),
     typed("SftpCompression"),
+    typed("SftpCommands"),
     typed("S3Host"),
     typed("S3Bucket"),
     typed("S3AccessKey"),

@@ -9,6 +9,7 @@ mod files;
 mod killed;
 mod login;
 mod saved;
+mod whole;
 
 /// A file that nobody lists is a suite that nobody runs.
 #[test]

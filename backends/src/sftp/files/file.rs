@@ -317,6 +317,7 @@ impl StoredFile for OpenFile {
             Ok((set, synced, handle.close()?))
         };
         let (set, synced, closed) = ask().map_err(|problem| error("close", problem))?;
+        closed.come();
         pending.writes.finish().map_err(|problem| error("write", problem))?;
         set.take(&mut fail);
         let synced = synced.map_or(Ok(()), |answer| allow(answer.done(), &[]));

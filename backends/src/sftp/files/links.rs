@@ -39,6 +39,9 @@ pub(super) fn link_all(
         .iter()
         .map(|name| ask(&link, &folders::within(&old, name)?, folders::within(&new, name)?))
         .collect();
+    if let Some(Ok(last)) = asked.last() {
+        last.linked.come();
+    }
     let proven = proofs.take();
     let finish = |(place, (asked, name)): (usize, (Result<Asked, Problem>, &&[u8]))| {
         let done = asked.and_then(|asked| settle(files, &link, asked, &proven, &|stat| fits(place, stat)));

@@ -106,6 +106,9 @@ pub(super) struct Asked([(&'static str, Option<Answer>); 3]);
 impl Asked {
     /// Waits for all of it.
     pub(super) fn take(self, failed: &mut dyn FnMut(&'static str, Problem)) {
+        if let Some(last) = self.0.iter().rev().find_map(|(_, answer)| answer.as_ref()) {
+            last.come();
+        }
         for (operation, answer) in self.0 {
             if let Some(answer) = answer
                 && let Err(problem) = answer.done()

@@ -8,6 +8,7 @@ mod metadata;
 mod probe;
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use engine_api::{
@@ -22,6 +23,7 @@ use super::link::{Link, Share};
 use super::requests::{Answer, Handle, Opening, Requests};
 use super::root::{Root, allow};
 use super::transfer;
+use super::whole::Whole;
 use super::wire::{Attributes, FileKind, flag};
 
 /// Answers of one folder's listing that are asked for at once.
@@ -31,6 +33,10 @@ pub(super) struct Files {
     root: Arc<Root>,
     top: Folder,
     capabilities: OnceLock<FileCapabilities>,
+    /// Whether all can be synced at once, and how.
+    whole: OnceLock<Whole>,
+    /// Whether that was asked. A server may end the connection rather than say no, and is not asked twice.
+    whole_asked: AtomicBool,
 }
 
 /// What is being done, and to what.
@@ -42,6 +48,8 @@ impl Files {
             root,
             top: Folder::top(),
             capabilities: OnceLock::new(),
+            whole: OnceLock::new(),
+            whole_asked: AtomicBool::new(false),
         }
     }
 
@@ -102,6 +110,9 @@ impl Files {
             .iter()
             .map(|folder| (path(folder), link.make_folder(&path(folder), 0o700)))
             .collect();
+        if let Some((_, Ok(last))) = asked.last() {
+            last.come();
+        }
         let made = asked.into_iter().map(|(path, asked)| {
             let made = asked.and_then(Answer::done).is_ok();
             if made {
@@ -124,6 +135,28 @@ impl Files {
         })
     }
 
+    /// Finds out whether all can be synced at once; `folder` shows that the server's shell sees the same files as we do.
+    fn find_whole(&self, folder: &Folder) -> Result<bool, StoreError> {
+        let settings = self.root.client.settings();
+        if !settings.commands || self.whole_asked.swap(true, Ordering::Relaxed) {
+            return Ok(self.whole.get().is_some());
+        }
+        let find = || {
+            let link = self.root.client.link()?;
+            let path = folders::folder(&self.root, &link, folder)?;
+            Whole::find(&link, &path, settings.connect_timeout)
+        };
+        match find() {
+            Ok(Some(whole)) => {
+                self.whole.get_or_init(|| whole);
+                Ok(true)
+            }
+            // Whatever it is that runs there waits for something.
+            Ok(None) | Err(Problem::Silent(_)) => Ok(false),
+            Err(problem) => Err(self.error(("sync", folder, b""), problem)),
+        }
+    }
+
     /// The folder, open to be synced; `None` where that cannot be.
     fn opened(&self, link: &Arc<Link>, folder: &Folder) -> Result<Option<Arc<Handle>>, Problem> {
         let path = folders::folder(&self.root, link, folder)?;
@@ -144,6 +177,7 @@ impl Files {
             let ask = |name: &&[u8]| link.remove(&folders::within(&path, name)?);
             let removed: Vec<_> = names.iter().map(ask).collect();
             let gone = link.remove_folder(&path)?;
+            gone.come();
             for answer in removed {
                 let _ = answer.and_then(Answer::done);
             }
@@ -400,6 +434,9 @@ impl FileStore for Files {
         };
         let ask = |name: &&[u8]| link.remove(&folders::within(&path, name)?);
         let asked: Vec<_> = names.iter().map(ask).collect();
+        if let Some(Ok(last)) = asked.last() {
+            last.come();
+        }
         let take = |(asked, name): (Result<Answer, Problem>, &&[u8])| {
             let done = asked.and_then(Answer::done);
             done.map_err(|problem| error(name, self.root.explain(&link, problem)))
@@ -446,11 +483,18 @@ impl FileStore for Files {
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        let problem = Problem::known(
-            StoreErrorKind::Unsupported,
-            "SFTP can only sync one file after the other",
-        );
-        Err(self.error(("sync", &self.top, b""), problem))
+        let synced = match self.whole.get() {
+            // The server still has what it was sent, whatever became of the connection, unless it was started anew.
+            Some(whole) => self
+                .root
+                .client
+                .again(0, |link| whole.sync(link, &self.root.path_of(b""))),
+            None => Err(Problem::known(
+                StoreErrorKind::Unsupported,
+                "the server can only sync one file after the other",
+            )),
+        };
+        synced.map_err(|problem| self.error(("sync", &self.top, b""), problem))
     }
 
     fn space(&self) -> Result<Option<Space>, StoreError> {

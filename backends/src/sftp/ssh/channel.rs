@@ -146,7 +146,6 @@ impl Incoming {
 pub(in crate::sftp) async fn deliver(mut incoming: Incoming, answers: Arc<Answers>) {
     let end = incoming
         .packets(|packet| {
-            answers.heard();
             let number = packet.get(1..5).and_then(|number| number.try_into().ok());
             let number = number.ok_or(Problem::Nonsense("a packet is too short"))?;
             answers.arrived(u32::from_be_bytes(number), packet)?;

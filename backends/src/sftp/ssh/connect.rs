@@ -7,6 +7,7 @@ use engine_api::StoreErrorKind;
 use russh::client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse};
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh::{Disconnect, Preferred, cipher, compression};
+use tokio::io::BufReader;
 use tokio::net::TcpStream;
 
 use super::channel::{Channel, Incoming};
@@ -19,6 +20,9 @@ use crate::sftp::wire::Packet;
 
 /// How much may come before it is taken: as much as may be asked for at once.
 const WINDOW: u32 = 8 << 20;
+
+/// Bytes that are taken from the connection at once.
+const BUFFER: usize = 64 << 10;
 
 /// After so many questions without an answer a connection is dead.
 const KEEPALIVES: usize = 3;
@@ -40,9 +44,14 @@ impl Session {
         let _ = self.0.disconnect(Disconnect::ByApplication, "", "").await;
     }
 
+    /// Opens a channel for whatever is to run.
+    pub(super) async fn open(&self) -> Result<russh::Channel<client::Msg>, russh::Error> {
+        self.0.channel_open_session().await
+    }
+
     /// Opens a channel and starts SFTP on it.
     pub(in crate::sftp) async fn channel(&self) -> Result<Channel, Problem> {
-        let channel = self.0.channel_open_session().await.map_err(lost)?;
+        let channel = self.open().await.map_err(lost)?;
         channel.request_subsystem(true, "sftp").await.map_err(lost)?;
         let (read, write) = channel.split();
         // The greeting goes after the request at once: where there is no SFTP, nobody reads it.
@@ -102,6 +111,8 @@ async fn steps(settings: &Settings, login: &Login) -> Result<(Session, Channel),
     stream
         .set_nodelay(true)
         .map_err(|error| Problem::lost(error.to_string()))?;
+    // The library reads the head of each packet on its own, and then the rest.
+    let stream = BufReader::with_capacity(BUFFER, stream);
     let verdict = Arc::new(Mutex::new(None));
     let guard = Guard {
         trust,
@@ -167,13 +178,9 @@ async fn log_in_with_keys(
             "have a key made and installed on the server",
         ));
     }
-    let rsa: Option<HashAlg> = handle
-        .best_supported_rsa_hash()
-        .await
-        .map_err(lost)?
-        .unwrap_or(Some(HashAlg::Sha512));
     for key in keys {
-        let key = PrivateKeyWithHashAlg::new(key, rsa);
+        let hash = rsa_hash(handle, &key).await?;
+        let key = PrivateKeyWithHashAlg::new(key, hash);
         let result = handle.authenticate_publickey(&settings.user, key).await.map_err(lost)?;
         if outcome(handle, settings, result)? {
             return Ok(());
@@ -184,6 +191,15 @@ async fn log_in_with_keys(
         format!("the server takes no key of ours for the account {}", settings.user),
         "install the key on the server, and check there that the home folder and .ssh are writable by their owner only",
     ))
+}
+
+/// What an RSA key signs with. A server that does not tell is waited for in vain, so that it is not asked for other keys.
+async fn rsa_hash(handle: &Handle<Guard>, key: &PrivateKey) -> Result<Option<HashAlg>, Problem> {
+    if !matches!(key.algorithm(), Algorithm::Rsa { .. }) {
+        return Ok(None);
+    }
+    let told = handle.best_supported_rsa_hash().await.map_err(lost)?;
+    Ok(told.unwrap_or(Some(HashAlg::Sha512)))
 }
 
 async fn log_in_with_password(
@@ -260,6 +276,6 @@ fn handshake_failed(error: russh::Error) -> Problem {
     }
 }
 
-fn lost(error: russh::Error) -> Problem {
+pub(super) fn lost(error: russh::Error) -> Problem {
     Problem::lost(error.to_string())
 }

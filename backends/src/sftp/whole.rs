@@ -1,0 +1,187 @@
+//! Everything that was written made durable at once. SFTP can sync one file after the other, no more; but many an account may
+//! run commands on its server, and `sync -f` there does for a whole filesystem what `syncfs` does here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_api::StoreErrorKind;
+
+use super::errors::Problem;
+use super::link::Link;
+
+/// How long a server may take to write down all that it has in its memory.
+const PATIENCE: Duration = Duration::from_mins(30);
+
+/// From this version on Linux tells of a write that failed before it was asked to sync.
+const SINCE: (u32, u32) = (5, 8);
+
+/// Filesystems of a disk of the server's own, by the numbers of statfs(2): ext2 to ext4, XFS, btrfs, F2FS, ZFS, bcachefs, JFS,
+/// and memory.
+const KNOWN: [&str; 8] = [
+    "ef53", "58465342", "9123683e", "f2f52010", "2fc12fc1", "ca451a4e", "3153464a", "1021994",
+];
+
+/// What a line begins with that our script has printed, rather than whatever else may run there.
+const ASKED: &str = "holdfast-asked";
+const SYNCED: &str = "holdfast-synced";
+const RESTARTED: &str = "holdfast-restarted";
+
+/// A server that can be told to sync a whole filesystem.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Whole {
+    /// The server's number for the time since it was started. What it had only in memory is lost with a restart, and no
+    /// sync after that would tell.
+    boot: String,
+}
+
+impl Whole {
+    /// Finds out whether the server that has the folder `path` can do that. What is written from now on may be synced so.
+    pub(super) fn find(link: &Arc<Link>, path: &[u8], patience: Duration) -> Result<Option<Self>, Problem> {
+        Ok(understood(&link.run(asking(path), patience)?))
+    }
+
+    /// Makes everything durable that was written to the filesystem of the folder `path`.
+    pub(super) fn sync(&self, link: &Arc<Link>, path: &[u8]) -> Result<(), Problem> {
+        done(&link.run(self.syncing(path), PATIENCE)?)
+    }
+
+    fn syncing(&self, path: &[u8]) -> Vec<u8> {
+        let head = "sync -f ".as_bytes();
+        let tail = format!(
+            " && if [ \"$(cat /proc/sys/kernel/random/boot_id)\" = {} ]; then echo {SYNCED}; else echo {RESTARTED}; fi",
+            self.boot
+        );
+        [head, &quoted(path), tail.as_bytes()].concat()
+    }
+}
+
+fn asking(path: &[u8]) -> Vec<u8> {
+    let path = quoted(path);
+    let parts: [&[u8]; 5] = [
+        b"[ \"$(uname -s)\" = Linux ] && [ -d ",
+        &path,
+        b" ] && sync --help 2>&1 | grep -q -e '-d*f' && echo ",
+        ASKED.as_bytes(),
+        b" \"$(uname -r)\" \"$(cat /proc/sys/kernel/random/boot_id)\" \"$(stat -f -c %t ",
+    ];
+    [&parts.concat(), &path[..], b")\""].concat()
+}
+
+/// The path as one word of the shell, whatever bytes it has.
+fn quoted(path: &[u8]) -> Vec<u8> {
+    let mut word = vec![b'\''];
+    for byte in path {
+        match byte {
+            b'\'' => word.extend_from_slice(b"'\\''"),
+            other => word.push(*other),
+        }
+    }
+    word.push(b'\'');
+    word
+}
+
+/// What the answer says, if it is one and the server will do.
+fn understood(printed: &[u8]) -> Option<Whole> {
+    let mut words = line(printed, ASKED)?;
+    let (version, boot, kind) = (words.next()?, words.next()?, words.next()?);
+    let is_number = boot.len() == 36 && boot.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let fits = is_number && kernel(version)? >= SINCE && KNOWN.contains(&kind);
+    fits.then(|| Whole { boot: boot.to_owned() })
+}
+
+fn done(printed: &[u8]) -> Result<(), Problem> {
+    if line(printed, SYNCED).is_some() {
+        return Ok(());
+    }
+    if line(printed, RESTARTED).is_some() {
+        return Err(Problem::hinted(
+            StoreErrorKind::Other,
+            "the server was started anew while files were written to it, and may have lost some of them",
+            "run it again",
+        ));
+    }
+    Err(Problem::hinted(
+        StoreErrorKind::Other,
+        "the server could not write everything to its disk",
+        "look into the server's log; `SftpCommands` `disabled` syncs each file by itself",
+    ))
+}
+
+/// The words after `head` on the line that begins with it.
+fn line<'a>(printed: &'a [u8], head: &str) -> Option<std::str::SplitWhitespace<'a>> {
+    let text = std::str::from_utf8(printed).ok()?;
+    text.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next() == Some(head)).then_some(words)
+    })
+}
+
+/// The first two numbers of a version.
+fn kernel(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOOT: &str = "3f6c7e1a-70b5-4f0e-9d3c-2f4a5b6c7d8e";
+
+    fn run(script: &[u8]) -> Vec<u8> {
+        let script: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(script);
+        let output = std::process::Command::new("/bin/sh").arg("-c").arg(script).output();
+        output.unwrap().stdout
+    }
+
+    fn answer(version: &str, boot: &str, kind: &str) -> Option<Whole> {
+        understood(format!("Welcome!\n{ASKED} {version} {boot} {kind}\n").as_bytes())
+    }
+
+    #[test]
+    fn only_what_is_known_to_do_is_believed() {
+        assert_eq!(answer("6.1.0-18-amd64", BOOT, "ef53").unwrap().boot, BOOT);
+        assert!(answer("5.8", BOOT, "58465342").is_some());
+        assert!(answer("5.7.19", BOOT, "ef53").is_none(), "failed writes are not told");
+        assert!(answer("4.19.0-26", BOOT, "ef53").is_none());
+        assert!(answer("6.1.0", BOOT, "6969").is_none(), "NFS");
+        assert!(answer("6.1.0", BOOT, "65735546").is_none(), "FUSE");
+        assert!(answer("6.1.0", "$(reboot)", "ef53").is_none());
+        assert!(answer("6.1.0", "", "ef53").is_none());
+        assert!(understood(b"").is_none() && understood(b"\0\0\0\x05\x02\0\0\0\x03").is_none());
+        assert!(understood(b"echo holdfast-asked").is_none(), "an echo of the script");
+    }
+
+    #[test]
+    fn a_sync_counts_only_if_the_server_says_so() {
+        assert!(done(b"motd\nholdfast-synced\n").is_ok());
+        assert!(done(b"").is_err() && done(b"sync: error syncing").is_err());
+        let restarted = done(b"holdfast-restarted\n").unwrap_err();
+        assert!(restarted.to_string().contains("started anew"), "{restarted}");
+    }
+
+    #[test]
+    fn any_path_is_one_word() {
+        let path = b"/a b'c;$(rm)\\\n\xff";
+        assert_eq!(run(&[b"printf %s ", &quoted(path)[..]].concat()), path);
+    }
+
+    #[test]
+    fn this_machine_understands_both_scripts() {
+        let printed = String::from_utf8(run(&asking(b"/proc"))).unwrap();
+        assert!(printed.starts_with(ASKED) && printed.ends_with(" 9fa0\n"), "{printed}");
+        assert!(run(&asking(b"/nowhere at all")).is_empty());
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+        let boot = boot.trim().to_owned();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().as_os_str().as_encoded_bytes();
+        assert!(done(&run(&Whole { boot }.syncing(path))).is_ok());
+        let earlier = Whole { boot: BOOT.to_owned() };
+        assert!(
+            done(&run(&earlier.syncing(path)))
+                .unwrap_err()
+                .to_string()
+                .contains("anew")
+        );
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::errors::Problem;
+use super::pace::Pace;
 
 /// Bytes that requests and the answers they ask for may come to, all together: enough for 100 MB/s at 80 ms.
 pub(super) const BUDGET: usize = 8 << 20;
@@ -17,6 +18,8 @@ pub(super) struct Answers {
     state: Mutex<State>,
     budget: usize,
     silence: Duration,
+    /// Of all channels of the connection.
+    pace: Arc<Pace>,
 }
 
 struct State {
@@ -39,6 +42,7 @@ struct Queued {
 struct Waiting {
     place: Arc<Place>,
     cost: usize,
+    bytes: usize,
 }
 
 /// Where one answer is put down.
@@ -63,7 +67,7 @@ pub(super) struct Awaited {
 
 impl Answers {
     /// Nothing under way, and room for `budget` bytes; `silence` is how long the server may owe an answer without a word.
-    pub(super) fn new(budget: usize, silence: Duration) -> Arc<Self> {
+    pub(super) fn new(budget: usize, silence: Duration, pace: Arc<Pace>) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 waiting: HashMap::new(),
@@ -75,6 +79,7 @@ impl Answers {
             }),
             budget,
             silence,
+            pace,
         })
     }
 
@@ -94,9 +99,11 @@ impl Answers {
         let waiting = Waiting {
             place: Arc::clone(&place),
             cost,
+            bytes,
         };
         state.waiting.insert(number, waiting);
         self.call_next(&state);
+        self.pace.begin(bytes, Instant::now());
         send(number);
         Ok(Awaited {
             place,
@@ -143,7 +150,8 @@ impl Answers {
     /// Hands over the answer to request `number`.
     pub(super) fn arrived(&self, number: u32, answer: Vec<u8>) -> Result<(), Problem> {
         let mut state = self.lock();
-        state.heard = Instant::now();
+        let now = Instant::now();
+        state.heard = now;
         let waiting = state
             .waiting
             .remove(&number)
@@ -151,24 +159,30 @@ impl Answers {
         state.used = state.used.saturating_sub(waiting.cost);
         self.call_next(&state);
         drop(state);
+        self.pace.end(waiting.bytes, now);
         waiting.place.put(Ok(answer));
         Ok(())
     }
 
     /// Ends everything that is under way, and all that comes, with `problem`; the first one counts.
     pub(super) fn end(&self, problem: &Problem) {
-        Self::end_locked(&mut self.lock(), problem);
+        self.end_locked(&mut self.lock(), problem);
     }
 
-    fn end_locked(state: &mut State, problem: &Problem) {
+    fn end_locked(&self, state: &mut State, problem: &Problem) {
         let problem = state.over.get_or_insert_with(|| problem.clone()).clone();
         for (_, waiting) in state.waiting.drain() {
+            self.pace.end(waiting.bytes, Instant::now());
             waiting.place.put(Err(problem.clone()));
         }
         for queued in state.queue.drain(..) {
             queued.go.notify_one();
         }
         state.used = 0;
+    }
+
+    pub(super) fn pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.pace)
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -182,7 +196,7 @@ impl Answers {
             return Ok(left);
         }
         let problem = Problem::Silent(self.silence);
-        Self::end_locked(state, &problem);
+        self.end_locked(state, &problem);
         Err(problem)
     }
 

@@ -87,7 +87,10 @@ impl Beside {
                 return;
             };
             let (runtime, opened, can) = (self.runtime.clone(), Arc::clone(&self.opened), can.clone());
-            let (limit, answers) = (self.connect_timeout, Answers::new(BUDGET, self.stall_timeout));
+            let (limit, answers) = (
+                self.connect_timeout,
+                Answers::new(BUDGET, self.stall_timeout, first.pace()),
+            );
             let refused = Arc::clone(&self.refused);
             self.runtime.spawn(async move {
                 match Link::another(&runtime, &session, can, limit, answers).await {

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::errors::Problem;
 use super::link::Link;
-use super::settings::Settings;
+use super::settings::{Compress, Settings};
 use super::ssh::Login;
 
 /// One takes care of the cipher, one of the packets.
@@ -33,6 +33,10 @@ pub(super) struct Client {
     turn: AtomicUsize,
     /// The server does not take more than one connection.
     alone: AtomicBool,
+    /// What goes over the line is compressed from now on.
+    compresses: AtomicBool,
+    /// It does not take one more connection for that.
+    stays_plain: AtomicBool,
     /// It does not take more than one channel of a connection.
     one_channel: Arc<AtomicBool>,
     /// `None` only while it is being dropped.
@@ -56,11 +60,13 @@ impl Client {
             .build()
             .map_err(|error| Problem::known(StoreErrorKind::Other, format!("no thread for it can be had: {error}")))?;
         Ok(Self {
-            settings: Arc::new(settings),
             first: Slot::default(),
             more: Default::default(),
             turn: AtomicUsize::new(0),
             alone: AtomicBool::new(false),
+            compresses: AtomicBool::new(settings.compress == Compress::Always),
+            settings: Arc::new(settings),
+            stays_plain: AtomicBool::new(false),
             one_channel: Arc::default(),
             runtime: Some(runtime),
         })
@@ -89,7 +95,18 @@ impl Client {
     fn running(&self, slot: &Slot, one_channel: Option<&Arc<AtomicBool>>) -> Result<Arc<Link>, Problem> {
         let mut current = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(link) = current.as_ref().filter(|link| !link.is_over()) {
-            return Ok(Arc::clone(link));
+            if !self.is_to_be_compressed(link) {
+                return Ok(Arc::clone(link));
+            }
+            // What is under way, and files that are open, stay with the old one.
+            return Ok(match self.connection(Login::Keys, one_channel.map(Arc::clone)) {
+                Ok(compressed) => Arc::clone(current.insert(compressed)),
+                Err(_) => {
+                    self.compresses.store(false, Ordering::Relaxed);
+                    self.stays_plain.store(true, Ordering::Relaxed);
+                    Arc::clone(link)
+                }
+            });
         }
         *current = None;
         let link = self.connection(Login::Keys, one_channel.map(Arc::clone))?;
@@ -101,6 +118,16 @@ impl Client {
         &self.settings
     }
 
+    /// Whether the connection is to be made anew because its line is slow.
+    fn is_to_be_compressed(&self, link: &Link) -> bool {
+        let may = self.settings.compress == Compress::Slow && !self.stays_plain.load(Ordering::Relaxed);
+        let should = may && link.should_be_compressed();
+        if should {
+            self.compresses.store(true, Ordering::Relaxed);
+        }
+        should
+    }
+
     /// A connection of its own.
     pub(super) fn open(&self, login: Login) -> Result<Arc<Link>, Problem> {
         self.connection(login, None)
@@ -110,7 +137,8 @@ impl Client {
         let Some(runtime) = &self.runtime else {
             return Err(Problem::lost("it was closed here"));
         };
-        Link::open(runtime.handle(), &self.settings, login, one_channel)
+        let compress = self.compresses.load(Ordering::Relaxed);
+        Link::open(runtime.handle(), &self.settings, login, compress, one_channel)
     }
 
     /// Does what can be done twice, with `bytes` to carry: once more when the connection breaks over it.

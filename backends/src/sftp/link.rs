@@ -14,6 +14,7 @@ use super::answers::{Answers, Awaited, BUDGET};
 use super::beside::Beside;
 use super::errors::Problem;
 use super::extensions::{Extensions, Limits};
+use super::pace::Pace;
 use super::requests::Answer;
 use super::settings::Settings;
 use super::ssh::channel::{Channel, Incoming, deliver, send};
@@ -36,6 +37,8 @@ pub(super) struct Link {
     /// What it runs on; nothing for a channel beside the first. It ends with the first channel, whoever else uses it.
     session: Weak<Session>,
     runtime: Runtime,
+    pace: Arc<Pace>,
+    is_compressed: bool,
     /// The shell that ran the last script.
     shell: Arc<tokio::sync::Mutex<Option<Shell>>>,
     /// More channels of the same connection; a channel beside the first has none.
@@ -54,13 +57,14 @@ impl Link {
         runtime: &Runtime,
         settings: &Arc<Settings>,
         login: Login,
+        compress: bool,
         one_channel: Option<Arc<AtomicBool>>,
     ) -> Result<Arc<Self>, Problem> {
         let (done, result) = mpsc::sync_channel(1);
         let settings = Arc::clone(settings);
         let inner = runtime.clone();
         runtime.spawn(async move {
-            let _ = done.send(Self::start(&inner, &settings, &login, one_channel).await);
+            let _ = done.send(Self::start(&inner, &settings, &login, compress, one_channel).await);
         });
         let link = result
             .recv()
@@ -77,9 +81,10 @@ impl Link {
         runtime: &Runtime,
         settings: &Settings,
         login: &Login,
+        compress: bool,
         one_channel: Option<Arc<AtomicBool>>,
     ) -> Result<Self, Problem> {
-        let (session, mut channel) = ssh::connect(settings, login).await?;
+        let (session, mut channel) = ssh::connect(settings, login, compress).await?;
         let limit = settings.connect_timeout;
         let extensions = greeted(&mut channel, limit).await?;
         let session = Arc::new(session);
@@ -88,8 +93,9 @@ impl Link {
             runtime,
             channel,
             Some(session),
-            Answers::new(BUDGET, settings.stall_timeout),
+            Answers::new(BUDGET, settings.stall_timeout, Arc::default()),
         );
+        link.is_compressed = compress;
         link.extensions = extensions;
         link.beside = beside;
         Ok(link)
@@ -120,6 +126,7 @@ impl Link {
     fn on(runtime: &Runtime, channel: Channel, session: Option<Arc<Session>>, answers: Arc<Answers>) -> Self {
         let Channel { write, incoming } = channel;
         let (requests, queue) = unbounded_channel();
+        let pace = answers.pace();
         let weak = session.as_ref().map_or_else(Weak::new, Arc::downgrade);
         let (over, ended) = mpsc::sync_channel(1);
         let ending = Arc::clone(&answers);
@@ -145,6 +152,8 @@ impl Link {
             limits: OnceLock::new(),
             session: weak,
             runtime: runtime.clone(),
+            pace,
+            is_compressed: false,
             shell: Arc::default(),
             beside: None,
             written: AtomicUsize::new(0),
@@ -188,6 +197,16 @@ impl Link {
         });
         let ran = result.recv();
         ran.unwrap_or_else(|_| Err(Problem::lost("it was closed here")))
+    }
+
+    /// Watches all channels of the connection.
+    pub(super) fn pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.pace)
+    }
+
+    /// Whether the line has turned out to be slow, and is not compressed.
+    pub(super) fn should_be_compressed(&self) -> bool {
+        !self.is_compressed && self.pace.is_slow()
     }
 
     pub(super) fn is_over(&self) -> bool {

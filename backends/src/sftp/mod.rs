@@ -16,6 +16,7 @@ mod extensions;
 mod files;
 mod install;
 mod link;
+mod pace;
 mod requests;
 mod root;
 mod settings;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use engine_api::{Destination, StoreError};
 
 pub use install::{install_key, try_keys};
-pub use settings::Settings;
+pub use settings::{Compress, Settings};
 pub use ssh::host_key::pinned;
 pub use ssh::key::{make_key, public_key};
 

@@ -1,6 +1,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// When what goes over the wire is compressed, where the server can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compress {
+    /// Never: for what is compressed already.
+    Never,
+    /// From when on the line has turned out to be slow; until then it would only cost time.
+    Slow,
+    /// Always.
+    Always,
+}
+
 /// Where an SFTP destination is and how to get in.
 ///
 /// `host`, `port`, `user` and `directory` are NethServer's `SftpHost`, `SftpPort`, `SftpUser` and `SftpDirectory`.
@@ -23,8 +34,8 @@ pub struct Settings {
     pub accept_new: bool,
     /// What the server's key must be, as `SHA256:` and base64, whatever is pinned.
     pub fingerprint: Option<String>,
-    /// Whether what goes over the wire is compressed, where the server can: for plain files on a slow line.
-    pub compress: bool,
+    /// When what goes over the wire is compressed.
+    pub compress: Compress,
     /// Whether the account's shell may be asked to make all that was written durable at once. Where it may not, or cannot,
     /// each file is synced by itself.
     pub commands: bool,
@@ -55,7 +66,7 @@ impl Settings {
             known_hosts: known_hosts.into(),
             accept_new: true,
             fingerprint: None,
-            compress: false,
+            compress: Compress::Never,
             commands: true,
             connect_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_mins(3),

@@ -15,10 +15,6 @@ use crate::parallel::together;
 /// moment is complete.
 pub fn run(store: &dyn FileStore, plan: &Plan, ledger: Ledger<'_>, report: &BackupReport, lock: &Lock) -> Result<()> {
     let root = store.root();
-    if store.capabilities().sync_all {
-        open_up(store, plan);
-        store.sync()?;
-    }
     let manifest = finish(store, plan, ledger, report, lock)?;
     if let Some(manifest) = manifest {
         manifest.show().map_err(|error| failed(plan, error))?;
@@ -27,7 +23,7 @@ pub fn run(store: &dyn FileStore, plan: &Plan, ledger: Ledger<'_>, report: &Back
     layout::show_latest(store, &plan.own)
 }
 
-/// What comes before anything is seen; none of it waits for another.
+/// What comes before anything is seen, the sync too; none of it waits for another.
 fn finish<'a>(
     store: &dyn FileStore,
     plan: &Plan,
@@ -43,8 +39,9 @@ fn finish<'a>(
             // A place far away opens it for that, and has it open when the names in it change.
             &|| Ok(store.sync_folder(&store.root())?),
             &|| {
-                if !store.capabilities().sync_all {
-                    open_up(store, plan);
+                open_up(store, plan);
+                if store.capabilities().sync_all {
+                    store.sync()?;
                 }
                 Ok(())
             },

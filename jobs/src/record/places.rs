@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use backends::sftp::Compress;
 use backends::{Secret, s3};
 
 use super::engines::EngineName;
@@ -51,8 +52,8 @@ pub enum Place {
         user: String,
         /// The folder; from the account's home on when it does not begin with `/`.
         directory: String,
-        /// Whether what goes over the wire is compressed (`SftpCompression`).
-        compress: bool,
+        /// When what goes over the wire is compressed (`SftpCompression`).
+        compress: Compress,
         /// Whether the account's shell may be asked to make what was written durable (`SftpCommands`).
         commands: bool,
     },
@@ -337,9 +338,24 @@ pub(super) fn place(fields: &Fields<'_>, engine: EngineName) -> Checked<Place> {
     })
 }
 
-/// Plain files are worth it; what is compressed and encrypted already only costs time.
-fn compression(fields: &Fields<'_>, engine: EngineName) -> Checked<bool> {
-    switched(fields, "SftpCompression", engine == EngineName::Rsync)
+/// Plain files are worth it on a slow line; what is compressed and encrypted already only costs time.
+fn compression(fields: &Fields<'_>, engine: EngineName) -> Checked<Compress> {
+    let usual = if engine == EngineName::Rsync {
+        Compress::Slow
+    } else {
+        Compress::Never
+    };
+    fields.read(
+        "SftpCompression",
+        usual,
+        "auto, enabled or disabled",
+        |text| match text {
+            "auto" => Some(Compress::Slow),
+            "enabled" => Some(Compress::Always),
+            "disabled" => Some(Compress::Never),
+            _ => None,
+        },
+    )
 }
 
 fn switched(fields: &Fields<'_>, name: &'static str, usual: bool) -> Checked<bool> {

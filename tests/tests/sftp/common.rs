@@ -3,6 +3,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use engine_api::Destination;
 use holdfast_tests::sshd::Sshd;
@@ -34,6 +35,11 @@ pub struct Meter(u16);
 
 impl Meter {
     pub fn start(server: SocketAddr, sent: Arc<AtomicU64>) -> Self {
+        Self::slow(server, sent, u32::MAX)
+    }
+
+    /// One that lets so many bytes through in a second.
+    pub fn slow(server: SocketAddr, sent: Arc<AtomicU64>, rate: u32) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         // It ends with the test's process.
@@ -42,8 +48,8 @@ impl Meter {
                 let server = TcpStream::connect(server).unwrap();
                 let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 let sent = Arc::clone(&sent);
-                std::thread::spawn(move || pump(from, to, &sent));
-                std::thread::spawn(move || pump(server, client, &AtomicU64::new(0)));
+                std::thread::spawn(move || pump(from, to, &sent, rate));
+                std::thread::spawn(move || pump(server, client, &AtomicU64::new(0), u32::MAX));
             }
         });
         Self(port)
@@ -54,10 +60,11 @@ impl Meter {
     }
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream, count: &AtomicU64) {
+fn pump(mut from: TcpStream, mut to: TcpStream, count: &AtomicU64, rate: u32) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         count.fetch_add(read as u64, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_secs(read as u64) / rate);
         if to.write_all(&buffer[..read]).is_err() {
             break;
         }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use backends::layers::{Listener, Retry, RetryFiles, RetryPolicy};
+use backends::sftp::Compress;
 use engine_api::{BackupReport, Engine, Silent, SnapshotRef, Timestamp};
 use engine_rsync::{Marker, RsyncEngine};
 use holdfast_tests::holdfast::{Repository, backup_of, restore_to, settings};
@@ -198,7 +199,7 @@ fn a_large_file_with_few_changes_sends_few_bytes() {
 #[test]
 fn d30_plain_files_are_compressed_on_their_way() {
     const LENGTH: u64 = 3_000_000;
-    let sent_with = |compress: bool| {
+    let sent_with = |compress| {
         let mut plain = Plain::start()?;
         let text = corpus::Random::new(30).text(usize::try_from(LENGTH).unwrap());
         std::fs::write(plain.tree.join("large"), &text).unwrap();
@@ -211,16 +212,42 @@ fn d30_plain_files_are_compressed_on_their_way() {
         assert!(std::fs::read(stored.join("large")).unwrap() == text);
         Some(sent.load(Ordering::SeqCst))
     };
-    let compressed = need!(sent_with(true), NO_SERVER);
-    let plain = need!(sent_with(false), NO_SERVER);
+    let compressed = need!(sent_with(Compress::Always), NO_SERVER);
+    let plain = need!(sent_with(Compress::Slow), NO_SERVER);
     assert!(plain > LENGTH, "{plain}");
     assert!(compressed < LENGTH / 2, "{compressed} of {LENGTH} bytes were sent");
+}
+
+/// A line is watched for two seconds, and files that come then are compressed if it is slow; those that are under way stay as
+/// they are, up to the 24 MiB that are read ahead, and whole.
+#[test]
+fn d30_a_slow_line_is_compressed_when_it_has_shown() {
+    const FILES: u64 = 96;
+    const LENGTH: usize = 1 << 20;
+    let mut plain = need!(Plain::start(), NO_SERVER);
+    let mut text = corpus::Random::new(32).text(LENGTH);
+    for number in 0..FILES {
+        text[0] = u8::try_from(number).unwrap();
+        std::fs::write(plain.tree.join(number.to_string()), &text).unwrap();
+    }
+    let sent = Arc::new(AtomicU64::new(0));
+    let meter = Meter::slow(plain.server.address(), Arc::clone(&sent), 8_000_000);
+    let mut settings = plain.server.settings(&plain.place);
+    settings.port = meter.port();
+    settings.compress = Compress::Slow;
+    let (_, stored) = plain.backup_through(settings);
+    for number in 0..FILES {
+        let content = |folder: &Path| std::fs::read(folder.join(number.to_string())).unwrap();
+        assert!(content(&stored) == content(&plain.tree), "{number}");
+    }
+    let (sent, all) = (sent.load(Ordering::SeqCst), FILES * LENGTH as u64);
+    assert!(sent < all * 5 / 6, "{sent} of {all} bytes were sent");
 }
 
 /// Plain files are worth it, and what is compressed and encrypted already is not; a record can say otherwise.
 #[test]
 fn d30_a_record_says_what_is_compressed() {
-    let compresses = |engine: &str, property: Option<&str>| {
+    let compress = |engine: &str, property: Option<&str>| {
         let mut record = jobs::esmith::Record::of_kind(engine)
             .with("VFSType", "sftp")
             .with("SftpHost", "server")
@@ -230,10 +257,16 @@ fn d30_a_record_says_what_is_compressed() {
             record = record.with("SftpCompression", value);
         }
         let job = jobs::Job::read(&jobs::JobName::new("b1").unwrap(), &record).unwrap();
-        matches!(job.place, jobs::Place::Sftp { compress: true, .. })
+        match job.place {
+            jobs::Place::Sftp { compress, .. } => compress,
+            other => panic!("{other:?}"),
+        }
     };
-    assert!(compresses("rsync", None) && !compresses("rsync", Some("disabled")));
-    assert!(!compresses("restic", None) && compresses("restic", Some("enabled")));
+    assert_eq!(compress("rsync", None), Compress::Slow);
+    assert_eq!(compress("rsync", Some("disabled")), Compress::Never);
+    assert_eq!(compress("restic", None), Compress::Never);
+    assert_eq!(compress("restic", Some("auto")), Compress::Slow);
+    assert_eq!(compress("restic", Some("enabled")), Compress::Always);
 }
 
 /// Both sides begin their streams of compressed bytes anew with every exchange of keys, in the middle of files; what cannot be
@@ -253,7 +286,7 @@ fn d30_what_is_compressed_stays_whole_over_new_keys() {
     corpus::plain_tree(&plain.tree.join("small"), 31, 200, 20_000);
     let saved = picture(&plain.tree);
     let mut settings = plain.server.settings(&plain.place);
-    settings.compress = true;
+    settings.compress = Compress::Always;
     let (_, stored) = plain.backup_through(settings.clone());
     for name in ["text", "noise", "zeros"] {
         let same = std::fs::read(stored.join(name)).unwrap() == std::fs::read(plain.tree.join(name)).unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use backends::layers::{Listener, Retry, RetryFiles, RetryPolicy};
-use backends::sftp::Settings;
+use backends::sftp::{Compress, Settings};
 use engine_api::{CheckRequest, Destination, Engine, ReadData, Silent, SnapshotRef, StoreError, Timestamp};
 use engine_rsync::{Marker, RsyncEngine};
 use holdfast_tests::corpus::{self, Random};
@@ -180,8 +180,7 @@ fn plain_picture(folder: &Path) -> Picture {
 fn plain_trees_on_a_server_that_is_killed() {
     const ROUNDS: u64 = 16;
     let mut ground = need!(Ground::start(106), NO_SERVER);
-    // As records have it for this engine.
-    ground.settings.compress = true;
+    ground.settings.compress = Compress::Always;
     let mut good: BTreeMap<PathBuf, Picture> = BTreeMap::new();
     let save = |ground: &Ground, policy, day: u64| {
         let mut request = backup_of(&[&ground.tree]);

@@ -6,6 +6,10 @@ use super::*;
 
 const LONG: Duration = Duration::from_secs(60);
 
+fn answers(budget: usize, silence: Duration) -> Arc<Answers> {
+    Answers::new(budget, silence, Arc::default())
+}
+
 fn begin(answers: &Arc<Answers>, bytes: usize) -> (Awaited, u32) {
     let mut number = 0;
     let awaited = answers.begin(bytes, |given| number = given).unwrap();
@@ -14,7 +18,7 @@ fn begin(answers: &Arc<Answers>, bytes: usize) -> (Awaited, u32) {
 
 #[test]
 fn each_answer_reaches_the_one_that_asked() {
-    let answers = Answers::new(BUDGET, LONG);
+    let answers = answers(BUDGET, LONG);
     let (first, one) = begin(&answers, 10);
     let (second, two) = begin(&answers, 10);
     answers.arrived(two, vec![2]).unwrap();
@@ -26,7 +30,7 @@ fn each_answer_reaches_the_one_that_asked() {
 
 #[test]
 fn a_request_waits_until_there_is_room() {
-    let answers = Answers::new(BUDGET, LONG);
+    let answers = answers(BUDGET, LONG);
     let (_first, one) = begin(&answers, BUDGET);
     thread::scope(|scope| {
         let second = scope.spawn(|| answers.begin(1, |_| ()).is_ok());
@@ -39,7 +43,7 @@ fn a_request_waits_until_there_is_room() {
 
 #[test]
 fn the_end_reaches_all_that_wait_and_all_that_come() {
-    let answers = Answers::new(BUDGET, LONG);
+    let answers = answers(BUDGET, LONG);
     let (first, _) = begin(&answers, 10);
     answers.end(&Problem::lost("cut"));
     answers.end(&Problem::lost("later"));
@@ -51,7 +55,7 @@ fn the_end_reaches_all_that_wait_and_all_that_come() {
 
 #[test]
 fn a_silent_server_is_given_up() {
-    let answers = Answers::new(BUDGET, Duration::from_millis(40));
+    let answers = answers(BUDGET, Duration::from_millis(40));
     let (first, _) = begin(&answers, 10);
     let (_full, _) = begin(&answers, BUDGET - LEAST);
     assert_eq!(answers.begin(1, |_| ()).err().unwrap().kind(), StoreErrorKind::Timeout);

@@ -91,20 +91,24 @@ impl client::Handler for Guard {
 }
 
 /// Connects, checks the server, logs in, and starts SFTP; with what it runs on, and what comes from it.
-pub(in crate::sftp) async fn connect(settings: &Settings, login: &Login) -> Result<(Session, Channel), Problem> {
+pub(in crate::sftp) async fn connect(
+    settings: &Settings,
+    login: &Login,
+    compress: bool,
+) -> Result<(Session, Channel), Problem> {
     let limit = settings.connect_timeout;
-    tokio::time::timeout(limit, steps(settings, login))
+    tokio::time::timeout(limit, steps(settings, login, compress))
         .await
         .unwrap_or(Err(Problem::Silent(limit)))
 }
 
-async fn steps(settings: &Settings, login: &Login) -> Result<(Session, Channel), Problem> {
+async fn steps(settings: &Settings, login: &Login, compress: bool) -> Result<(Session, Channel), Problem> {
     let trust = Trust::read(settings)?;
     let keys = match login {
         Login::Keys => key::read_all(&settings.keys)?,
         Login::Password(_) => Vec::new(),
     };
-    let config = Arc::new(config(settings, &trust));
+    let config = Arc::new(config(settings, &trust, compress));
     let stream = TcpStream::connect((settings.host.as_str(), settings.port))
         .await
         .map_err(|error| Problem::lost(format!("{}, port {}: {error}", settings.host, settings.port)))?;
@@ -131,7 +135,7 @@ async fn steps(settings: &Settings, login: &Login) -> Result<(Session, Channel),
     Ok((session, channel))
 }
 
-fn config(settings: &Settings, trust: &Trust) -> client::Config {
+fn config(settings: &Settings, trust: &Trust, compress: bool) -> client::Config {
     let mut preferred = Preferred::default();
     let pinned: Vec<Algorithm> = trust.pinned().iter().map(russh::keys::PublicKey::algorithm).collect();
     let is_pinned = |offered: &Algorithm| pinned.iter().any(|pinned| same_type(pinned, offered));
@@ -142,7 +146,7 @@ fn config(settings: &Settings, trust: &Trust) -> client::Config {
     let mut ciphers = vec![cipher::AES_128_GCM, cipher::AES_256_GCM];
     ciphers.extend(preferred.cipher.iter().filter(|name| **name != cipher::AES_256_GCM));
     preferred.cipher = Cow::Owned(ciphers);
-    preferred.compression = Cow::Borrowed(if settings.compress {
+    preferred.compression = Cow::Borrowed(if compress {
         // The first only begins after the login, and is the one that OpenSSH allows.
         &[compression::ZLIB_LEGACY, compression::ZLIB, compression::NONE]
     } else {

@@ -24,7 +24,10 @@ const KNOWN: [&str; 8] = [
 /// What a line begins with that our script has printed, rather than whatever else may run there.
 const ASKED: &str = "holdfast-asked";
 const SYNCED: &str = "holdfast-synced";
-const RESTARTED: &str = "holdfast-restarted";
+const RENEWED: &str = "holdfast-renewed";
+
+/// Prints the number of the server's start.
+const BOOT: &str = "cat /proc/sys/kernel/random/boot_id";
 
 /// A server that can be told to sync a whole filesystem.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,12 +35,20 @@ pub(super) struct Whole {
     /// The server's number for the time since it was started. What it had only in memory is lost with a restart, and no
     /// sync after that would tell.
     boot: String,
+    /// The filesystem's device, for a disk that was pulled out and mounted again is the same.
+    device: u64,
 }
 
 impl Whole {
-    /// Finds out whether the server that has the folder `path` can do that. What is written from now on may be synced so.
-    pub(super) fn find(link: &Arc<Link>, path: &[u8], patience: Duration) -> Result<Option<Self>, Problem> {
-        Ok(understood(&link.run(asking(path), patience)?))
+    /// Finds out whether the server that has the folder `path`, and `proof` in it, can do that. What is written from now on
+    /// may be synced so.
+    pub(super) fn find(
+        link: &Arc<Link>,
+        path: &[u8],
+        proof: &[u8],
+        patience: Duration,
+    ) -> Result<Option<Self>, Problem> {
+        Ok(understood(&link.run(asking(path, proof), patience)?))
     }
 
     /// Makes everything durable that was written to the filesystem of the folder `path`.
@@ -45,26 +56,31 @@ impl Whole {
         done(&link.run(self.syncing(path), PATIENCE)?)
     }
 
+    /// The shell that was asked still has the folder open, whatever is mounted in its place; another has only the path.
     fn syncing(&self, path: &[u8]) -> Vec<u8> {
-        let head = "sync -f ".as_bytes();
+        let Self { boot, device } = self;
         let tail = format!(
-            " && if [ \"$(cat /proc/sys/kernel/random/boot_id)\" = {} ]; then echo {SYNCED}; else echo {RESTARTED}; fi",
-            self.boot
+            "; [ -d /proc/$$/fd/9 ] && at=/proc/$$/fd/9
+            sync -f \"$at\" && if [ \"$({BOOT}) $(stat -L -c %d \"$at\")\" = '{boot} {device}' ]
+            then echo {SYNCED}; else echo {RENEWED}; fi"
         );
-        [head, &quoted(path), tail.as_bytes()].concat()
+        [b"at=", &quoted(path)[..], tail.as_bytes()].concat()
     }
 }
 
-fn asking(path: &[u8]) -> Vec<u8> {
-    let path = quoted(path);
+fn asking(path: &[u8], proof: &[u8]) -> Vec<u8> {
+    let tail = format!(
+        " ] && sync --help 2>&1 | grep -q -e '-d*f' && exec 9<\"$at\" && [ -d /proc/$$/fd/9 ] &&
+        echo {ASKED} \"$(uname -r)\" \"$({BOOT})\" \"$(stat -f -c %t \"$at\")\" \"$(stat -L -c %d \"$at\")\""
+    );
     let parts: [&[u8]; 5] = [
-        b"[ \"$(uname -s)\" = Linux ] && [ -d ",
-        &path,
-        b" ] && sync --help 2>&1 | grep -q -e '-d*f' && echo ",
-        ASKED.as_bytes(),
-        b" \"$(uname -r)\" \"$(cat /proc/sys/kernel/random/boot_id)\" \"$(stat -f -c %t ",
+        b"at=",
+        &quoted(path),
+        b"; [ \"$(uname -s)\" = Linux ] && [ -d ",
+        &quoted(proof),
+        tail.as_bytes(),
     ];
-    [&parts.concat(), &path[..], b")\""].concat()
+    parts.concat()
 }
 
 /// The path as one word of the shell, whatever bytes it has.
@@ -84,19 +100,23 @@ fn quoted(path: &[u8]) -> Vec<u8> {
 fn understood(printed: &[u8]) -> Option<Whole> {
     let mut words = line(printed, ASKED)?;
     let (version, boot, kind) = (words.next()?, words.next()?, words.next()?);
+    let device = words.next()?.parse().ok()?;
     let is_number = boot.len() == 36 && boot.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     let fits = is_number && kernel(version)? >= SINCE && KNOWN.contains(&kind);
-    fits.then(|| Whole { boot: boot.to_owned() })
+    fits.then(|| Whole {
+        boot: boot.to_owned(),
+        device,
+    })
 }
 
 fn done(printed: &[u8]) -> Result<(), Problem> {
     if line(printed, SYNCED).is_some() {
         return Ok(());
     }
-    if line(printed, RESTARTED).is_some() {
+    if line(printed, RENEWED).is_some() {
         return Err(Problem::hinted(
             StoreErrorKind::Other,
-            "the server was started anew while files were written to it, and may have lost some of them",
+            "the server was started anew, or its disk mounted anew, while files were written to it, and some may be lost",
             "run it again",
         ));
     }
@@ -126,7 +146,7 @@ fn kernel(version: &str) -> Option<(u32, u32)> {
 mod tests {
     use super::*;
 
-    const BOOT: &str = "3f6c7e1a-70b5-4f0e-9d3c-2f4a5b6c7d8e";
+    const NUMBER: &str = "3f6c7e1a-70b5-4f0e-9d3c-2f4a5b6c7d8e";
 
     fn run(script: &[u8]) -> Vec<u8> {
         let script: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(script);
@@ -135,17 +155,17 @@ mod tests {
     }
 
     fn answer(version: &str, boot: &str, kind: &str) -> Option<Whole> {
-        understood(format!("Welcome!\n{ASKED} {version} {boot} {kind}\n").as_bytes())
+        understood(format!("Welcome!\n{ASKED} {version} {boot} {kind} 2050\n").as_bytes())
     }
 
     #[test]
     fn only_what_is_known_to_do_is_believed() {
-        assert_eq!(answer("6.1.0-18-amd64", BOOT, "ef53").unwrap().boot, BOOT);
-        assert!(answer("5.8", BOOT, "58465342").is_some());
-        assert!(answer("5.7.19", BOOT, "ef53").is_none(), "failed writes are not told");
-        assert!(answer("4.19.0-26", BOOT, "ef53").is_none());
-        assert!(answer("6.1.0", BOOT, "6969").is_none(), "NFS");
-        assert!(answer("6.1.0", BOOT, "65735546").is_none(), "FUSE");
+        assert_eq!(answer("6.1.0-18-amd64", NUMBER, "ef53").unwrap().boot, NUMBER);
+        assert!(answer("5.8", NUMBER, "58465342").is_some());
+        assert!(answer("5.7.19", NUMBER, "ef53").is_none(), "failed writes are not told");
+        assert!(answer("4.19.0-26", NUMBER, "ef53").is_none());
+        assert!(answer("6.1.0", NUMBER, "6969").is_none(), "NFS");
+        assert!(answer("6.1.0", NUMBER, "65735546").is_none(), "FUSE");
         assert!(answer("6.1.0", "$(reboot)", "ef53").is_none());
         assert!(answer("6.1.0", "", "ef53").is_none());
         assert!(understood(b"").is_none() && understood(b"\0\0\0\x05\x02\0\0\0\x03").is_none());
@@ -156,7 +176,7 @@ mod tests {
     fn a_sync_counts_only_if_the_server_says_so() {
         assert!(done(b"motd\nholdfast-synced\n").is_ok());
         assert!(done(b"").is_err() && done(b"sync: error syncing").is_err());
-        let restarted = done(b"holdfast-restarted\n").unwrap_err();
+        let restarted = done(b"holdfast-renewed\n").unwrap_err();
         assert!(restarted.to_string().contains("started anew"), "{restarted}");
     }
 
@@ -168,20 +188,25 @@ mod tests {
 
     #[test]
     fn this_machine_understands_both_scripts() {
-        let printed = String::from_utf8(run(&asking(b"/proc"))).unwrap();
-        assert!(printed.starts_with(ASKED) && printed.ends_with(" 9fa0\n"), "{printed}");
-        assert!(run(&asking(b"/nowhere at all")).is_empty());
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-        let boot = boot.trim().to_owned();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().as_os_str().as_encoded_bytes();
-        assert!(done(&run(&Whole { boot }.syncing(path))).is_ok());
-        let earlier = Whole { boot: BOOT.to_owned() };
-        assert!(
-            done(&run(&earlier.syncing(path)))
-                .unwrap_err()
-                .to_string()
-                .contains("anew")
-        );
+        let printed = run(&asking(b"/proc", path));
+        let words = std::str::from_utf8(&printed).unwrap().split_whitespace();
+        assert_eq!(words.clone().nth(3), Some("9fa0"), "{words:?}");
+        assert!(run(&asking(path, b"/nowhere at all")).is_empty());
+        assert!(run(&asking(b"/nowhere at all", path)).is_empty());
+
+        let mut words = words;
+        let boot = words.nth(2).unwrap().to_owned();
+        let device = std::os::unix::fs::MetadataExt::dev(&folder.path().metadata().unwrap());
+        let whole = |boot: &str, device| Whole {
+            boot: boot.to_owned(),
+            device,
+        };
+        assert!(done(&run(&whole(&boot, device).syncing(path))).is_ok());
+        for renewed in [whole(NUMBER, device), whole(&boot, device + 1)] {
+            let error = done(&run(&renewed.syncing(path))).unwrap_err();
+            assert!(error.to_string().contains("anew"), "{error}");
+        }
     }
 }

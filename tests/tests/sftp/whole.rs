@@ -56,12 +56,17 @@ fn all_is_synced_by_a_shell_that_waits_and_by_a_new_one_when_that_has_ended() {
 }
 
 #[test]
-fn a_folder_that_is_gone_is_not_synced() {
+fn a_folder_that_is_gone_is_only_synced_by_the_shell_that_has_it_open() {
     let server = need!(Sshd::start(), NO_SERVER);
     let directory = directory(&server);
     let destination = open(&server, &directory);
     assert!(files(&destination).capabilities().sync_all);
     std::fs::rename(&directory, directory.with_extension("elsewhere")).unwrap();
+    // The shell has it open, and the filesystem is the same.
+    files(&destination).sync().unwrap();
+    for shell in server.shells() {
+        server.kill(shell);
+    }
     let error = files(&destination).sync().unwrap_err();
     assert!(
         error.to_string().contains("sync") && error.kind == StoreErrorKind::Other,
@@ -101,4 +106,33 @@ fn a_record_can_forbid_it() {
     let destination = backends::sftp::open(settings, true).unwrap();
     assert_no_shell(files(&destination));
     assert!(server.shells().is_empty());
+}
+
+/// A filesystem that took the place of the one that was written to has nothing of it.
+#[test]
+fn another_filesystem_in_the_place_is_not_synced_for_the_first() {
+    let server = need!(Sshd::start(), NO_SERVER);
+    let directory = directory(&server);
+    let destination = open(&server, &directory);
+    let files = files(&destination);
+    assert!(files.capabilities().sync_all);
+    write(files, b"one");
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "none"])
+        .arg(&directory)
+        .status();
+    let mounted = need!(
+        mounted.ok().filter(std::process::ExitStatus::success),
+        "nothing can be mounted here"
+    );
+    assert!(mounted.success());
+    let synced = files.sync();
+    for shell in server.shells() {
+        server.kill(shell);
+    }
+    let of_another = files.sync();
+    let unmounted = std::process::Command::new("umount").arg(&directory).status();
+    assert!(unmounted.unwrap().success());
+    synced.unwrap();
+    assert!(of_another.unwrap_err().source.to_string().contains("anew"));
 }

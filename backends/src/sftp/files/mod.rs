@@ -144,7 +144,7 @@ impl Files {
         let find = || {
             let link = self.root.client.link()?;
             let path = folders::folder(&self.root, &link, folder)?;
-            Whole::find(&link, &path, settings.connect_timeout)
+            Whole::find(&link, &self.root.path_of(b""), &path, settings.connect_timeout)
         };
         match find() {
             Ok(Some(whole)) => {

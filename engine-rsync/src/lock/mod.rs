@@ -17,6 +17,9 @@ use crate::parallel::lock;
 use crate::survey::Survey;
 use holder::Holder;
 
+/// So long a lock may be empty that somebody is making.
+const MAKING: Duration = Duration::from_secs(3);
+
 const NAME: &[u8] = b"lock";
 const NEXT: &[u8] = b"lock.next";
 /// For so long after it was looked at, nobody can have taken it for stale and made another of it.
@@ -233,7 +236,7 @@ fn acquire<T: Send>(
             Err(error) if error.kind == StoreErrorKind::AlreadyExists => {}
             Err(error) => return Err(error.into()),
         }
-        let Some(content) = read_file(store, own, NAME)? else {
+        let Some(content) = read_made(store, own)? else {
             continue;
         };
         let other = Holder::parse(&content);
@@ -252,6 +255,20 @@ fn acquire<T: Send>(
         host: "somebody who was faster".to_owned(),
         since: "now".to_owned(),
     })
+}
+
+/// What the lock says; nothing when there is none. An empty one is being made, or its maker died over that: a while tells
+/// which.
+fn read_made(store: &dyn FileStore, own: &Folder) -> Result<Option<Vec<u8>>> {
+    let began = Instant::now();
+    loop {
+        let content = read_file(store, own, NAME)?;
+        let is_being_made = content.as_ref().is_some_and(Vec::is_empty);
+        if !is_being_made || began.elapsed() >= MAKING {
+            return Ok(content);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Writes into the file of a lock who holds it; takes it away again when that fails, or it would lock out everybody

@@ -211,7 +211,9 @@ fn two_runs_at_once() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     let good = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    assert!(good >= 1);
+    let errors = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    let errors: Vec<String> = errors.map(|error| error.chain()).collect();
+    assert!(good >= 1, "{errors:?}");
     for outcome in outcomes {
         if let Err(error) = outcome {
             assert_eq!(error.kind(), ErrorKind::Locked, "{}", error.chain());

@@ -33,9 +33,9 @@ pub(super) struct Client {
     turn: AtomicUsize,
     /// The server does not take more than one connection.
     alone: AtomicBool,
-    /// What goes over the line is compressed from now on.
-    compresses: AtomicBool,
-    /// It does not take one more connection for that.
+    /// The line has turned out to be slow.
+    is_slow: AtomicBool,
+    /// The server does not take one more connection for the sake of compression.
     stays_plain: AtomicBool,
     /// It does not take more than one channel of a connection.
     one_channel: Arc<AtomicBool>,
@@ -64,7 +64,7 @@ impl Client {
             more: Default::default(),
             turn: AtomicUsize::new(0),
             alone: AtomicBool::new(false),
-            compresses: AtomicBool::new(settings.compress == Compress::Always),
+            is_slow: AtomicBool::new(false),
             settings: Arc::new(settings),
             stays_plain: AtomicBool::new(false),
             one_channel: Arc::default(),
@@ -95,14 +95,14 @@ impl Client {
     fn running(&self, slot: &Slot, one_channel: Option<&Arc<AtomicBool>>) -> Result<Arc<Link>, Problem> {
         let mut current = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(link) = current.as_ref().filter(|link| !link.is_over()) {
-            if !self.is_to_be_compressed(link) {
+            self.is_slow.fetch_or(link.is_slow(), Ordering::Relaxed);
+            if link.is_compressed() || !self.compresses() {
                 return Ok(Arc::clone(link));
             }
             // What is under way, and files that are open, stay with the old one.
             return Ok(match self.connection(Login::Keys, one_channel.map(Arc::clone)) {
                 Ok(compressed) => Arc::clone(current.insert(compressed)),
                 Err(_) => {
-                    self.compresses.store(false, Ordering::Relaxed);
                     self.stays_plain.store(true, Ordering::Relaxed);
                     Arc::clone(link)
                 }
@@ -118,14 +118,13 @@ impl Client {
         &self.settings
     }
 
-    /// Whether the connection is to be made anew because its line is slow.
-    fn is_to_be_compressed(&self, link: &Link) -> bool {
-        let may = self.settings.compress == Compress::Slow && !self.stays_plain.load(Ordering::Relaxed);
-        let should = may && link.should_be_compressed();
-        if should {
-            self.compresses.store(true, Ordering::Relaxed);
+    /// Whether a connection that is made now compresses.
+    fn compresses(&self) -> bool {
+        match self.settings.compress {
+            Compress::Never => false,
+            Compress::Slow => self.is_slow.load(Ordering::Relaxed) && !self.stays_plain.load(Ordering::Relaxed),
+            Compress::Always => true,
         }
-        should
     }
 
     /// A connection of its own.
@@ -137,8 +136,7 @@ impl Client {
         let Some(runtime) = &self.runtime else {
             return Err(Problem::lost("it was closed here"));
         };
-        let compress = self.compresses.load(Ordering::Relaxed);
-        Link::open(runtime.handle(), &self.settings, login, compress, one_channel)
+        Link::open(runtime.handle(), &self.settings, login, self.compresses(), one_channel)
     }
 
     /// Does what can be done twice, with `bytes` to carry: once more when the connection breaks over it.

@@ -204,9 +204,13 @@ impl Link {
         Arc::clone(&self.pace)
     }
 
-    /// Whether the line has turned out to be slow, and is not compressed.
-    pub(super) fn should_be_compressed(&self) -> bool {
-        !self.is_compressed && self.pace.is_slow()
+    /// Whether the line has turned out to be slow.
+    pub(super) fn is_slow(&self) -> bool {
+        self.pace.is_slow()
+    }
+
+    pub(super) const fn is_compressed(&self) -> bool {
+        self.is_compressed
     }
 
     pub(super) fn is_over(&self) -> bool {

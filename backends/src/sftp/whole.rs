@@ -1,13 +1,15 @@
 //! Everything that was written made durable at once. SFTP can sync one file after the other, no more; but many an account may
 //! run commands on its server, and `sync -f` there does for a whole filesystem what `syncfs` does here.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use engine_api::StoreErrorKind;
 
 use super::errors::Problem;
 use super::link::Link;
+use super::root::Root;
 
 /// How long a server may take to write down all that it has in its memory.
 const PATIENCE: Duration = Duration::from_mins(30);
@@ -29,9 +31,54 @@ const RENEWED: &str = "holdfast-renewed";
 /// Prints the number of the server's start.
 const BOOT: &str = "cat /proc/sys/kernel/random/boot_id";
 
+/// Whether the server can do that, once it was asked.
+#[derive(Default)]
+pub(super) struct Known {
+    whole: OnceLock<Whole>,
+    /// A server may end the connection rather than say no, and is not asked twice.
+    asked: AtomicBool,
+}
+
+impl Known {
+    /// Finds out; `proof` is a folder by which the server's shell shows that it sees the same files as we do.
+    pub(super) fn find(
+        &self,
+        root: &Root,
+        proof: impl FnOnce(&Arc<Link>) -> Result<Vec<u8>, Problem>,
+    ) -> Result<bool, Problem> {
+        let settings = root.client.settings();
+        if !settings.commands || self.asked.swap(true, Ordering::Relaxed) {
+            return Ok(self.whole.get().is_some());
+        }
+        let link = root.client.link()?;
+        let found = Whole::find(&link, &root.path_of(b""), &proof(&link)?, settings.connect_timeout);
+        match found {
+            Ok(Some(whole)) => {
+                self.whole.get_or_init(|| whole);
+                Ok(true)
+            }
+            // Whatever it is that runs there waits for something.
+            Ok(None) | Err(Problem::Silent(_)) => Ok(false),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Makes everything durable that was written since.
+    pub(super) fn sync(&self, root: &Root) -> Result<(), Problem> {
+        let Some(whole) = self.whole.get() else {
+            return Err(Problem::known(
+                StoreErrorKind::Unsupported,
+                "the server can only sync one file after the other",
+            ));
+        };
+        // The server still has what it was sent, whatever became of the connection, unless it was started anew.
+        root.client.again(0, |link| whole.sync(link, &root.path_of(b"")))
+    }
+}
+
 /// A server that can be told to sync a whole filesystem.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Whole {
+struct Whole {
     /// The server's number for the time since it was started. What it had only in memory is lost with a restart, and no
     /// sync after that would tell.
     boot: String,
@@ -42,17 +89,12 @@ pub(super) struct Whole {
 impl Whole {
     /// Finds out whether the server that has the folder `path`, and `proof` in it, can do that. What is written from now on
     /// may be synced so.
-    pub(super) fn find(
-        link: &Arc<Link>,
-        path: &[u8],
-        proof: &[u8],
-        patience: Duration,
-    ) -> Result<Option<Self>, Problem> {
+    fn find(link: &Arc<Link>, path: &[u8], proof: &[u8], patience: Duration) -> Result<Option<Self>, Problem> {
         Ok(understood(&link.run(asking(path, proof), patience)?))
     }
 
     /// Makes everything durable that was written to the filesystem of the folder `path`.
-    pub(super) fn sync(&self, link: &Arc<Link>, path: &[u8]) -> Result<(), Problem> {
+    fn sync(&self, link: &Arc<Link>, path: &[u8]) -> Result<(), Problem> {
         done(&link.run(self.syncing(path), PATIENCE)?)
     }
 

@@ -17,13 +17,13 @@ use crate::parallel::lock;
 use crate::survey::Survey;
 use holder::Holder;
 
-/// So long a lock may be empty that somebody is making.
-const MAKING: Duration = Duration::from_secs(3);
-
 const NAME: &[u8] = b"lock";
 const NEXT: &[u8] = b"lock.next";
 /// For so long after it was looked at, nobody can have taken it for stale and made another of it.
 const SURE: Duration = Duration::from_secs(5);
+/// So long a lock may be empty that somebody is making: others wait for that, and who took half of it to fill one looks
+/// whether it is still there.
+const MAKING: Duration = Duration::from_secs(3);
 const RENEW: Duration = Duration::from_secs(5 * 60);
 /// Age at which a lock that could not be renewed counts as lost: before others may think it stale.
 const LOST: Duration = Duration::from_secs(22 * 60);
@@ -168,8 +168,7 @@ impl Drop for Lock {
 
 impl Held {
     fn is_ours(&self, token: &str) -> Result<bool> {
-        let there = read_file(self.store.as_ref(), &self.own, NAME)?;
-        Ok(there.is_some_and(|content| Holder::parse(&content).token == token))
+        is_held(self.store.as_ref(), &self.own, token)
     }
 
     fn give_back(&self, token: &str) -> Result<()> {
@@ -225,11 +224,15 @@ fn acquire<T: Send>(
 ) -> Result<(Holder, Result<T>)> {
     let holder = Holder::new(settings);
     for _ in 0..3 {
+        let began = Instant::now();
         match store.create(own, NAME) {
             Ok(file) => {
                 return std::thread::scope(|scope| {
                     let other = scope.spawn(also);
                     fill(store, own, file, &holder)?;
+                    if began.elapsed() > MAKING / 2 && !is_held(store, own, &holder.token)? {
+                        return Err(Error::LockLost);
+                    }
                     Ok((holder, other.join().unwrap_or(Err(Error::Interrupted))))
                 });
             }
@@ -255,6 +258,12 @@ fn acquire<T: Send>(
         host: "somebody who was faster".to_owned(),
         since: "now".to_owned(),
     })
+}
+
+/// Whether the lock is the one with this token.
+fn is_held(store: &dyn FileStore, own: &Folder, token: &str) -> Result<bool> {
+    let there = read_file(store, own, NAME)?;
+    Ok(there.is_some_and(|content| Holder::parse(&content).token == token))
 }
 
 /// What the lock says; nothing when there is none. An empty one is being made, or its maker died over that: a while tells

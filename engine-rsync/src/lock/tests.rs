@@ -112,6 +112,25 @@ fn d36_a_process_number_alone_makes_nobody_alive_or_dead() {
     assert_eq!(host, "elsewhere", "it says who works there");
 }
 
+/// Between the making of the file and the writing of its holder another run took it for nobody's.
+#[test]
+fn a_lock_that_is_being_made_is_not_stale() {
+    let (_dir, engine) = engine();
+    let own = own_folder(engine.store()).unwrap();
+    let file = engine.store().create(&own, NAME).unwrap();
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| Lock::take(&engine, &Silent).map(drop));
+        std::thread::sleep(Duration::from_millis(200));
+        fill(engine.store(), &own, file, &Holder::new(engine.settings())).unwrap();
+        assert!(matches!(other.join().unwrap(), Err(Error::Locked { .. })));
+    });
+    engine.store().remove(&own, NAME).unwrap();
+
+    // Its maker died.
+    drop(engine.store().create(&own, NAME).unwrap());
+    Lock::take(&engine, &Silent).unwrap().confirm().unwrap();
+}
+
 #[test]
 fn a_lock_that_somebody_took_is_lost() {
     let (_dir, engine) = engine();

@@ -8,7 +8,6 @@ mod metadata;
 mod probe;
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use engine_api::{
@@ -22,9 +21,8 @@ use super::errors::{Context, Problem};
 use super::link::{Link, Share};
 use super::requests::{Answer, Handle, Opening, Requests};
 use super::root::{Root, allow};
-use super::transfer;
-use super::whole::Whole;
 use super::wire::{Attributes, FileKind, flag};
+use super::{transfer, whole};
 
 /// Answers of one folder's listing that are asked for at once.
 const AHEAD: usize = 4;
@@ -34,9 +32,7 @@ pub(super) struct Files {
     top: Folder,
     capabilities: OnceLock<FileCapabilities>,
     /// Whether all can be synced at once, and how.
-    whole: OnceLock<Whole>,
-    /// Whether that was asked. A server may end the connection rather than say no, and is not asked twice.
-    whole_asked: AtomicBool,
+    whole: whole::Known,
 }
 
 /// What is being done, and to what.
@@ -48,8 +44,7 @@ impl Files {
             root,
             top: Folder::top(),
             capabilities: OnceLock::new(),
-            whole: OnceLock::new(),
-            whole_asked: AtomicBool::new(false),
+            whole: whole::Known::default(),
         }
     }
 
@@ -135,26 +130,12 @@ impl Files {
         })
     }
 
-    /// Finds out whether all can be synced at once; `folder` shows that the server's shell sees the same files as we do.
+    /// Finds out whether all can be synced at once; `folder` was just made.
     fn find_whole(&self, folder: &Folder) -> Result<bool, StoreError> {
-        let settings = self.root.client.settings();
-        if !settings.commands || self.whole_asked.swap(true, Ordering::Relaxed) {
-            return Ok(self.whole.get().is_some());
-        }
-        let find = || {
-            let link = self.root.client.link()?;
-            let path = folders::folder(&self.root, &link, folder)?;
-            Whole::find(&link, &self.root.path_of(b""), &path, settings.connect_timeout)
-        };
-        match find() {
-            Ok(Some(whole)) => {
-                self.whole.get_or_init(|| whole);
-                Ok(true)
-            }
-            // Whatever it is that runs there waits for something.
-            Ok(None) | Err(Problem::Silent(_)) => Ok(false),
-            Err(problem) => Err(self.error(("sync", folder, b""), problem)),
-        }
+        let found = self
+            .whole
+            .find(&self.root, |link| folders::folder(&self.root, link, folder));
+        found.map_err(|problem| self.error(("sync", folder, b""), problem))
     }
 
     /// The folder, open to be synced; `None` where that cannot be.
@@ -483,17 +464,7 @@ impl FileStore for Files {
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        let synced = match self.whole.get() {
-            // The server still has what it was sent, whatever became of the connection, unless it was started anew.
-            Some(whole) => self
-                .root
-                .client
-                .again(0, |link| whole.sync(link, &self.root.path_of(b""))),
-            None => Err(Problem::known(
-                StoreErrorKind::Unsupported,
-                "the server can only sync one file after the other",
-            )),
-        };
+        let synced = self.whole.sync(&self.root);
         synced.map_err(|problem| self.error(("sync", &self.top, b""), problem))
     }
 

@@ -19,6 +19,7 @@ mod lock;
 mod manifest;
 mod name;
 mod parallel;
+mod permits;
 mod prune;
 mod read;
 mod removal;

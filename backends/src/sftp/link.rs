@@ -16,7 +16,7 @@ use super::errors::Problem;
 use super::extensions::{Extensions, Limits};
 use super::pace::Pace;
 use super::requests::Answer;
-use super::settings::Settings;
+use super::settings::{Compress, Settings};
 use super::ssh::channel::{Channel, Incoming, deliver, send};
 use super::ssh::{self, Login, Session, Shell};
 use super::wire::{Decoder, Packet, VERSION, kind};
@@ -28,7 +28,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub(super) struct Link {
     answers: Arc<Answers>,
     requests: Option<UnboundedSender<Vec<u8>>>,
-    tasks: [AbortHandle; 2],
+    tasks: Vec<AbortHandle>,
     ended: Mutex<mpsc::Receiver<()>>,
     extensions: Extensions,
     /// The answer to the question how large requests may be, until somebody wants to know.
@@ -88,6 +88,7 @@ impl Link {
         let limit = settings.connect_timeout;
         let extensions = greeted(&mut channel, limit).await?;
         let session = Arc::new(session);
+        let watched = Arc::downgrade(&session);
         let beside = one_channel.map(|refused| Beside::new(runtime, &session, settings, refused));
         let mut link = Self::on(
             runtime,
@@ -96,6 +97,10 @@ impl Link {
             Answers::new(BUDGET, settings.stall_timeout, Arc::default()),
         );
         link.is_compressed = compress;
+        if !compress && settings.compress == Compress::Slow {
+            let watching = runtime.spawn(watch(watched, link.pace()));
+            link.tasks.push(watching.abort_handle());
+        }
         link.extensions = extensions;
         link.beside = beside;
         Ok(link)
@@ -145,7 +150,7 @@ impl Link {
         Self {
             answers,
             requests: Some(requests),
-            tasks: [sender, deliverer.abort_handle()],
+            tasks: vec![sender, deliverer.abort_handle()],
             ended: Mutex::new(ended),
             extensions: Extensions::default(),
             asked: Mutex::default(),
@@ -270,6 +275,20 @@ impl Drop for Link {
             task.abort();
         }
     }
+}
+
+/// Finds out whether it is the line when little arrives, until it was.
+async fn watch(session: Weak<Session>, pace: Arc<Pace>) -> Option<()> {
+    // Nothing is on it yet.
+    let turn = session.upgrade()?.ask().await.ok()?;
+    while !pace.is_slow() {
+        pace.suspected().await;
+        let session = session.upgrade()?;
+        // The second, in case that this machine was busy with something else for a moment.
+        let (first, second) = (session.ask().await.ok()?, session.ask().await.ok()?);
+        pace.judge(first.min(second), turn);
+    }
+    Some(())
 }
 
 /// Runs a script in the shell that is there, or in a new one.

@@ -18,7 +18,7 @@ use super::{Context, file, stored};
 use crate::error::Error;
 use crate::layout;
 use crate::manifest::{Digest, Record};
-use crate::parallel::Permit;
+use crate::permits::Permit;
 
 /// Up to this size a file is read at once.
 const SMALL: usize = 256 << 10;

@@ -13,9 +13,12 @@ use crate::manifest::{ManifestError, Record};
 use crate::parallel::lock;
 
 const MOST: usize = 8192;
+/// The same where the place is far away: a large file takes longer there, and many small ones are made beside it.
+const MOST_FAR: usize = 32 << 10;
 
 /// The entries that have a place in the manifest.
 pub struct Ledger<'a> {
+    most: usize,
     slots: Mutex<Slots>,
     freed: Condvar,
     /// Locked before the slots are emptied, so that records are written in order.
@@ -32,9 +35,10 @@ struct Slots {
 }
 
 impl<'a> Ledger<'a> {
-    /// For a manifest; without one everything is only counted.
-    pub fn new(pending: Option<Pending<'a>>) -> Self {
+    /// For a manifest of a place that is far away or not; without one everything is only counted.
+    pub fn new(pending: Option<Pending<'a>>, is_far: bool) -> Self {
         Self {
+            most: if is_far { MOST_FAR } else { MOST },
             slots: Mutex::default(),
             freed: Condvar::new(),
             pending: Mutex::new(pending),
@@ -44,7 +48,7 @@ impl<'a> Ledger<'a> {
     /// Takes the next place; `None` while the walk is too far ahead.
     pub fn try_reserve(&self) -> Option<u64> {
         let mut slots = lock(&self.slots);
-        if slots.waiting.len() >= MOST {
+        if slots.waiting.len() >= self.most {
             return None;
         }
         slots.waiting.push_back(None);
@@ -54,7 +58,7 @@ impl<'a> Ledger<'a> {
     /// Waits a moment for room.
     pub fn wait(&self) {
         let slots = lock(&self.slots);
-        if slots.waiting.len() >= MOST {
+        if slots.waiting.len() >= self.most {
             // Whoever waits looks again in any case.
             let _ = self.freed.wait_timeout(slots, Duration::from_millis(100));
         }

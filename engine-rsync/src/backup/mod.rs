@@ -32,7 +32,7 @@ use fstree::{Names, Walk, WalkOptions};
 use crate::RsyncEngine;
 use crate::error::{Error, Result};
 use crate::lock::Lock;
-use crate::parallel::Permits;
+use crate::permits::Permits;
 use crate::room::RoomyStore;
 use before::Base;
 use counters::Counters;
@@ -98,7 +98,7 @@ fn wet(engine: &RsyncEngine, request: &BackupRequest, progress: &dyn Progress) -
     let context = Context {
         lock: Some(&lock),
         resumes: plan.resumes,
-        ledger: Ledger::new(Some(pending)),
+        ledger: Ledger::new(Some(pending), is_far(store)),
         ..Context::new(store, plan.base.as_ref(), request, progress)
     };
     let walked = walk_all(&context, walk, Some(&plan.building), request);
@@ -121,6 +121,10 @@ fn wet(engine: &RsyncEngine, request: &BackupRequest, progress: &dyn Progress) -
     Ok(report)
 }
 
+fn is_far(store: &dyn FileStore) -> bool {
+    store.capabilities().local_path.is_none()
+}
+
 /// Tells which snapshots had to make room since this was told last.
 fn tell_removed(roomy: Option<&RoomyStore>, progress: &dyn Progress) -> Vec<String> {
     let removed = roomy.map(RoomyStore::take_removed).unwrap_or_default();
@@ -139,14 +143,14 @@ impl<'a> Context<'a> {
         request: &BackupRequest,
         progress: &'a dyn Progress,
     ) -> Self {
-        let is_far = store.capabilities().local_path.is_none();
+        let is_far = is_far(store);
         Self {
             store,
             keeps: Keeps::of(store.capabilities()),
             base,
             names: Names::new(),
             groups: Groups::default(),
-            ledger: Ledger::new(None),
+            ledger: Ledger::new(None, is_far),
             counters: Counters::new(progress),
             progress,
             lock: None,

@@ -24,7 +24,8 @@ use fstree::{Target, TargetOptions};
 
 use crate::error::{Error, Result, is_out_of_reach};
 use crate::manifest::ManifestError;
-use crate::parallel::{Permits, READERS};
+use crate::parallel::READERS;
+use crate::permits::Permits;
 use crate::snapshots::Stored;
 use crate::{RsyncEngine, snapshots};
 use counters::Counters;

@@ -4,16 +4,25 @@ use std::sync::Arc;
 
 use engine_api::{FileStat, Folder, StoreError, StoreErrorKind};
 
-use super::{Files, check_links, folders, metadata};
+use super::listings::Listing;
+use super::{Files, check_links, folders, is_there, metadata};
 use crate::sftp::errors::Problem;
 use crate::sftp::link::Link;
 use crate::sftp::requests::{Answer, Requests};
 
-/// What is asked for one name: what the old one is, and the link.
+/// A link that is asked for.
 struct Asked {
+    old: Vec<u8>,
     path: Vec<u8>,
-    found: Answer,
+    found: Found,
     linked: Answer,
+}
+
+/// What the old one is.
+enum Found {
+    NotAsked,
+    Asked(Answer),
+    Listed(FileStat),
 }
 
 /// See [`FileStore::hard_links_if`](engine_api::FileStore::hard_links_if).
@@ -29,18 +38,23 @@ pub(super) fn link_all(
         check_links(&link)?;
         let new = folders::folder(&files.root, &link, to)?;
         let (old, proofs) = folders::path_and_proofs(&files.root, &link, from)?;
-        Ok((link, new, old, proofs))
+        let listing = files.listings.of(&link, &old, names.len())?;
+        Ok((link, new, old, proofs, listing))
     });
-    let (link, new, old, proofs) = match begun {
+    let (link, new, old, proofs, listing) = match begun {
         Ok(begun) => begun,
         Err(problem) => return names.iter().map(|name| Err(error(name, problem.clone()))).collect(),
     };
-    let asked: Vec<_> = names
-        .iter()
-        .map(|name| ask(&link, &folders::within(&old, name)?, folders::within(&new, name)?))
-        .collect();
-    if let Some(Ok(last)) = asked.last() {
-        last.linked.come();
+    let ask = |name: &&[u8]| {
+        let paths = (folders::within(&old, name)?, folders::within(&new, name)?);
+        ask(&link, paths, listing.is_none())
+    };
+    let mut asked: Vec<_> = names.iter().map(ask).collect();
+    if let Some(listing) = listing {
+        find(&link, &listing, names, &mut asked);
+    }
+    if let Some(last) = asked.iter().rev().flatten().next() {
+        last.come();
     }
     let proven = proofs.take();
     let finish = |(place, (asked, name)): (usize, (Result<Asked, Problem>, &&[u8]))| {
@@ -50,10 +64,38 @@ pub(super) fn link_all(
     asked.into_iter().zip(names).enumerate().map(finish).collect()
 }
 
-fn ask(link: &Arc<Link>, old: &[u8], path: Vec<u8>) -> Result<Asked, Problem> {
-    let found = link.lstat(old)?;
-    let linked = link.hard_link(old, &path)?;
-    Ok(Asked { path, found, linked })
+fn ask(link: &Arc<Link>, (old, path): (Vec<u8>, Vec<u8>), look: bool) -> Result<Asked, Problem> {
+    let found = if look {
+        Found::Asked(link.lstat(&old)?)
+    } else {
+        Found::NotAsked
+    };
+    Ok(Asked {
+        linked: link.hard_link(&old, &path)?,
+        old,
+        path,
+        found,
+    })
+}
+
+/// Finds out from the listing what the old ones are, and asks for each that it does not tell of.
+fn find(link: &Arc<Link>, listing: &Listing, names: &[&[u8]], asked: &mut [Result<Asked, Problem>]) {
+    for (one, listed) in asked.iter_mut().zip(listing.take(names)) {
+        let Ok(of) = one else { continue };
+        match listed.map_or_else(|| link.lstat(&of.old).map(Found::Asked), |stat| Ok(Found::Listed(stat))) {
+            Ok(found) => of.found = found,
+            Err(problem) => *one = Err(problem),
+        }
+    }
+}
+
+impl Asked {
+    fn come(&self) {
+        self.linked.come();
+        if let Found::Asked(found) = &self.found {
+            found.come();
+        }
+    }
 }
 
 /// Takes the answers, and the link back where it is not wanted.
@@ -64,9 +106,14 @@ fn settle(
     proven: &Result<(), Problem>,
     fits: &dyn Fn(&FileStat) -> bool,
 ) -> Result<bool, Problem> {
-    let found = asked.found.attributes();
+    let is_listed = matches!(asked.found, Found::Listed(_));
+    let found = match asked.found {
+        Found::Listed(found) => Ok(Some(found)),
+        Found::Asked(found) => found.attributes().map(|found| metadata::stat(&found).ok()),
+        Found::NotAsked => Ok(None),
+    };
     let fitting = match (proven, found) {
-        (Ok(()), Ok(found)) => Ok(metadata::stat(&found).is_ok_and(|stat| fits(&stat))),
+        (Ok(()), Ok(found)) => Ok(found.is_some_and(|found| fits(&found))),
         (Err(problem), _) => Err(problem.clone()),
         (Ok(()), Err(problem)) => Err(problem),
     };
@@ -76,6 +123,8 @@ fn settle(
     };
     let linked = files.linked(link, &asked.path, asked.linked);
     match fitting {
+        // It was there when the folder was listed.
+        Ok(true) if is_listed && is_not_found(&linked) && !is_there(link, &asked.old)? => Ok(false),
         Ok(true) => linked.map(|()| true),
         other => {
             if linked.is_ok() {
@@ -84,4 +133,8 @@ fn settle(
             other
         }
     }
+}
+
+fn is_not_found(result: &Result<(), Problem>) -> bool {
+    result.as_ref().is_err_and(|problem| problem.is(StoreErrorKind::NotFound))
 }

@@ -4,6 +4,7 @@ mod ahead;
 mod file;
 mod folders;
 mod links;
+mod listings;
 mod metadata;
 mod probe;
 
@@ -33,6 +34,7 @@ pub(super) struct Files {
     capabilities: OnceLock<FileCapabilities>,
     /// Whether all can be synced at once, and how.
     whole: whole::Known,
+    listings: listings::Listings,
 }
 
 /// What is being done, and to what.
@@ -45,6 +47,7 @@ impl Files {
             top: Folder::top(),
             capabilities: OnceLock::new(),
             whole: whole::Known::default(),
+            listings: listings::Listings::default(),
         }
     }
 
@@ -63,6 +66,7 @@ impl Files {
         let attempt = || {
             let link = self.root.client.link()?;
             let path = folders::path(&self.root, &link, place.1, place.2)?;
+            self.listings.forget_of(&path);
             work(&link, &path).map_err(|problem| self.root.explain(&link, problem))
         };
         attempt().map_err(|problem| self.error(place, problem))
@@ -151,7 +155,7 @@ impl Files {
 
     /// Removes a folder with these names in it, of which some may not be there, all with one turn; whether it is gone.
     fn remove_with(&self, folder: &Folder, names: &[&[u8]]) -> bool {
-        self.root.made.forget();
+        self.forget();
         let ask = || {
             let link = self.root.client.link()?;
             let path = folders::folder(&self.root, &link, folder)?;
@@ -165,6 +169,12 @@ impl Files {
             gone.done()
         };
         ask().is_ok()
+    }
+
+    /// What was known of names may be so no more.
+    fn forget(&self) {
+        self.root.made.forget();
+        self.listings.forget();
     }
 
     /// A file that is open; one that is new has a share in its channel.
@@ -303,6 +313,8 @@ impl FileStore for Files {
 
     fn open(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
         let handle = self.reading(("open", folder, name), |link, path| {
+            // It may be opened to be written to.
+            self.listings.forget_of(path);
             open(link, path).map(|(handle, _)| handle)
         })?;
         Ok(self.file(folder, name, handle, None))
@@ -351,7 +363,7 @@ impl FileStore for Files {
     }
 
     fn rename(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
-        self.root.made.forget();
+        self.forget();
         self.within(("rename", from.0, from.1), |link, path| {
             let to = folders::path(&self.root, link, to.0, to.1)?;
             if link.extensions().posix_rename {
@@ -369,7 +381,7 @@ impl FileStore for Files {
 
     /// All is sent at once: requests of one channel are done in their order.
     fn rename_durably(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
-        self.root.made.forget();
+        self.forget();
         let is_done = self.within(("rename", from.0, from.1), |link, path| {
             if !link.extensions().posix_rename {
                 return Ok(false);
@@ -426,7 +438,7 @@ impl FileStore for Files {
     }
 
     fn remove_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
-        self.root.made.forget();
+        self.forget();
         self.within(("remove the folder", folder, name), |link, path| {
             match link.remove_folder(path)?.done() {
                 Err(problem) if problem.is_vague() && !is_empty(link, path)? => {

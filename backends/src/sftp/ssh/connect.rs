@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use engine_api::StoreErrorKind;
 use russh::client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse};
@@ -42,6 +43,13 @@ impl Session {
     /// Ends the connection politely.
     pub(super) async fn bye(&self) {
         let _ = self.0.disconnect(Disconnect::ByApplication, "", "").await;
+    }
+
+    /// How long a question to the server's SSH takes, which waits for what is on the line and for nothing else.
+    pub(in crate::sftp) async fn ask(&self) -> Result<Duration, Problem> {
+        let asked = Instant::now();
+        self.0.send_ping().await.map_err(lost)?;
+        Ok(asked.elapsed())
     }
 
     /// Opens a channel for whatever is to run.

@@ -191,17 +191,29 @@ impl Link {
 
     /// Has the server's shell run a script, for up to `patience`, and tells what it printed: nothing where there is none.
     pub(super) fn run(&self, script: Vec<u8>, patience: Duration) -> Result<Vec<u8>, Problem> {
-        let Some(session) = self.session.upgrade() else {
-            return Err(Problem::lost("it was closed here"));
-        };
         let (done, result) = mpsc::sync_channel(1);
-        let shell = Arc::clone(&self.shell);
-        self.runtime.spawn(async move {
-            let ran = tokio::time::timeout(patience, in_shell(&session, &shell, script)).await;
-            let _ = done.send(ran.unwrap_or(Err(Problem::Silent(patience))));
+        self.begin(script, patience, move |ran| {
+            let _ = done.send(ran);
         });
         let ran = result.recv();
         ran.unwrap_or_else(|_| Err(Problem::lost("it was closed here")))
+    }
+
+    /// The same without waiting: `end` gets what it printed, unless it is dropped because all ends.
+    pub(super) fn begin(
+        &self,
+        script: Vec<u8>,
+        patience: Duration,
+        end: impl FnOnce(Result<Vec<u8>, Problem>) + Send + 'static,
+    ) {
+        let Some(session) = self.session.upgrade() else {
+            return end(Err(Problem::lost("it was closed here")));
+        };
+        let shell = Arc::clone(&self.shell);
+        self.runtime.spawn(async move {
+            let ran = tokio::time::timeout(patience, in_shell(&session, &shell, script)).await;
+            end(ran.unwrap_or(Err(Problem::Silent(patience))));
+        });
     }
 
     /// Watches all channels of the connection.

@@ -11,6 +11,7 @@ mod answers;
 mod beside;
 mod blobs;
 mod client;
+mod early;
 mod errors;
 mod extensions;
 mod files;

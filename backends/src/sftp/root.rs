@@ -12,6 +12,7 @@ use super::files::Made;
 use super::link::Link;
 use super::requests::{Answer, Filesystem, Handle, Opening, Requests};
 use super::settings::Settings;
+use super::whole::Known;
 use super::wire::{Attributes, FileKind, Status, flag};
 
 /// The mode of folders that are made for the destination itself.
@@ -38,6 +39,8 @@ pub(super) struct Root {
     kept: Mutex<Vec<(Vec<u8>, Arc<Handle>)>>,
     pub(super) changes: Changes,
     pub(super) made: Made,
+    /// Whether all can be synced at once, and how.
+    pub(super) whole: Known,
 }
 
 /// How often the contents of files were changed; files share a few counts, by their paths.
@@ -97,6 +100,7 @@ impl Root {
             kept: Mutex::default(),
             changes: Changes::default(),
             made: Made::default(),
+            whole: Known::default(),
         })
     }
 

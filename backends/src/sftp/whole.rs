@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use engine_api::StoreErrorKind;
 
+use super::early::Early;
 use super::errors::Problem;
 use super::link::Link;
 use super::root::Root;
@@ -37,6 +38,7 @@ pub(super) struct Known {
     whole: OnceLock<Whole>,
     /// A server may end the connection rather than say no, and is not asked twice.
     asked: AtomicBool,
+    early: Early,
 }
 
 impl Known {
@@ -63,6 +65,27 @@ impl Known {
         }
     }
 
+    /// So many bytes more were written, of a file that is not synced by itself: the server begins to write down what it has
+    /// when that is much. Fails when it could not.
+    pub(super) fn written(&self, root: &Root, bytes: u64) -> Result<(), Problem> {
+        let Some(whole) = self.whole.get() else {
+            return Ok(());
+        };
+        let Some(running) = self.early.written(bytes)? else {
+            return Ok(());
+        };
+        match root.client.link() {
+            Ok(link) => link.begin(whole.syncing(&root.path_of(b"")), PATIENCE, |printed| match printed {
+                Ok(printed) => running.end(done(&printed)),
+                // Whether it ran, and how it ended, is not known.
+                Err(_) => drop(running),
+            }),
+            // Whoever needs the connection meets the reason.
+            Err(_) => running.end(Ok(())),
+        }
+        Ok(())
+    }
+
     /// Makes everything durable that was written since.
     pub(super) fn sync(&self, root: &Root) -> Result<(), Problem> {
         let Some(whole) = self.whole.get() else {
@@ -71,6 +94,7 @@ impl Known {
                 "the server can only sync one file after the other",
             ));
         };
+        self.early.finish()?;
         // The server still has what it was sent, whatever became of the connection, unless it was started anew.
         root.client.again(0, |link| whole.sync(link, &root.path_of(b"")))
     }

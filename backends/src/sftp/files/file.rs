@@ -194,6 +194,7 @@ impl StoredFile for OpenFile {
             Some(problem) => Err(problem.clone()),
             None => pending.write(&self.handle, offset, data),
         };
+        let written = written.and_then(|()| self.root.whole.written(&self.root, data.len() as u64));
         let result = pending.result(written);
         drop(pending);
         self.changed();

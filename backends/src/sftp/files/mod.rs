@@ -23,7 +23,7 @@ use super::link::{Link, Share};
 use super::requests::{Answer, Handle, Opening, Requests};
 use super::root::{Root, allow};
 use super::wire::{Attributes, FileKind, flag};
-use super::{transfer, whole};
+use super::transfer;
 
 /// Answers of one folder's listing that are asked for at once.
 const AHEAD: usize = 4;
@@ -32,8 +32,6 @@ pub(super) struct Files {
     root: Arc<Root>,
     top: Folder,
     capabilities: OnceLock<FileCapabilities>,
-    /// Whether all can be synced at once, and how.
-    whole: whole::Known,
     listings: listings::Listings,
 }
 
@@ -46,7 +44,6 @@ impl Files {
             root,
             top: Folder::top(),
             capabilities: OnceLock::new(),
-            whole: whole::Known::default(),
             listings: listings::Listings::default(),
         }
     }
@@ -137,6 +134,7 @@ impl Files {
     /// Finds out whether all can be synced at once; `folder` was just made.
     fn find_whole(&self, folder: &Folder) -> Result<bool, StoreError> {
         let found = self
+            .root
             .whole
             .find(&self.root, |link| folders::folder(&self.root, link, folder));
         found.map_err(|problem| self.error(("sync", folder, b""), problem))
@@ -476,7 +474,7 @@ impl FileStore for Files {
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        let synced = self.whole.sync(&self.root);
+        let synced = self.root.whole.sync(&self.root);
         synced.map_err(|problem| self.error(("sync", &self.top, b""), problem))
     }
 

@@ -45,21 +45,24 @@ pub(super) fn link_all(
         Ok(begun) => begun,
         Err(problem) => return names.iter().map(|name| Err(error(name, problem.clone()))).collect(),
     };
+    // One process of the server links one after the other.
+    let share = link.share();
+    let link = share.link();
     let ask = |name: &&[u8]| {
         let paths = (folders::within(&old, name)?, folders::within(&new, name)?);
-        ask(&link, paths, listing.is_none())
+        ask(link, paths, listing.is_none())
     };
     let mut asked: Vec<_> = names.iter().map(ask).collect();
     if let Some(listing) = listing {
-        find(&link, &listing, names, &mut asked);
+        find(link, &listing, names, &mut asked);
     }
     if let Some(last) = asked.iter().rev().flatten().next() {
         last.come();
     }
     let proven = proofs.take();
     let finish = |(place, (asked, name)): (usize, (Result<Asked, Problem>, &&[u8]))| {
-        let done = asked.and_then(|asked| settle(files, &link, asked, &proven, &|stat| fits(place, stat)));
-        done.map_err(|problem| error(name, files.root.explain(&link, problem)))
+        let done = asked.and_then(|asked| settle(files, link, asked, &proven, &|stat| fits(place, stat)));
+        done.map_err(|problem| error(name, files.root.explain(link, problem)))
     };
     asked.into_iter().zip(names).enumerate().map(finish).collect()
 }

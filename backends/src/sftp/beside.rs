@@ -16,6 +16,9 @@ use super::ssh::Session;
 /// filesystem writes for one `fsync` serves the others that wait, so that the more wait, the more are done.
 const MORE: [(usize, usize); 2] = [(3, 4), (7, 32)];
 
+/// So many do without the first.
+const ENOUGH: usize = 3;
+
 /// Bytes that may be under way on each: OpenSSH takes no more before it has worked on some.
 const BUDGET: usize = 2 << 20;
 
@@ -75,7 +78,8 @@ impl Beside {
         }
         let fewest = opened.links.iter().min_by_key(|link| link.written());
         match fewest {
-            Some(link) if link.written() < first.written() => link.share_own(),
+            // Everything else goes over the first.
+            Some(link) if opened.links.len() >= ENOUGH || link.written() < first.written() => link.share_own(),
             _ => first.share_own(),
         }
     }

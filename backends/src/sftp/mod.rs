@@ -28,7 +28,7 @@ mod wire;
 
 use std::sync::Arc;
 
-use engine_api::{Destination, StoreError};
+use engine_api::{BlobStore, Destination, StoreError};
 
 pub use install::{install_key, try_keys};
 pub use settings::{Compress, Settings};
@@ -46,8 +46,23 @@ pub use ssh::key::{make_key, public_key};
 pub fn open(settings: Settings, create: bool) -> Result<Destination, StoreError> {
     let root = Arc::new(root::Root::open(settings, create)?);
     let blobs = blobs::Blobs::open(Arc::clone(&root))?;
+    Ok(destination(root, Arc::new(blobs)))
+}
+
+/// The same for who wants its [`files`](Destination::files): what it can do with objects is not tried out before somebody
+/// uses them.
+///
+/// # Errors
+/// As those of [`open`].
+pub fn open_files(settings: Settings, create: bool) -> Result<Destination, StoreError> {
+    let root = Arc::new(root::Root::open(settings, create)?);
+    let blobs = blobs::Later::new(Arc::clone(&root));
+    Ok(destination(root, Arc::new(blobs)))
+}
+
+fn destination(root: Arc<root::Root>, blobs: Arc<dyn BlobStore>) -> Destination {
     let files = files::Files::new(Arc::clone(&root));
-    Ok(Destination::new(Arc::new(blobs), Box::new(Goodbye(root))).with_files(Arc::new(files)))
+    Destination::new(blobs, Box::new(Goodbye(root))).with_files(Arc::new(files))
 }
 
 /// Ends the connection when it is dropped, whoever else still holds a part of the destination.

@@ -60,7 +60,11 @@ pub(super) fn opener(context: &Context, site: &Site, create: bool, http: &Option
         }
         Place::Sftp { .. } => {
             let settings = sftp_settings(site)?;
-            Box::new(move || sftp::open(settings.clone(), create))
+            let open = match site.engine {
+                EngineName::Rsync => sftp::open_files,
+                EngineName::Restic | EngineName::Duplicity => sftp::open,
+            };
+            Box::new(move || open(settings.clone(), create))
         }
         Place::Rest { .. } => {
             let settings = rest_settings(site, create, http)?;

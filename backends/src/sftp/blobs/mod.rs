@@ -1,5 +1,6 @@
 //! Objects as files: each appears by a rename or a link of a finished, synced temporary file in the same folder.
 
+mod later;
 mod leftovers;
 mod list;
 mod place;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use engine_api::{BlobStore, Body, Capabilities, Key, ObjectMeta, PutMode, Space, StoreError, StoreErrorKind};
 
+pub(super) use self::later::Later;
 use self::leftovers::Leftovers;
 use self::place::Place;
 pub(super) use self::put::temporary_name;

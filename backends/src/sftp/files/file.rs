@@ -320,7 +320,14 @@ impl StoredFile for OpenFile {
         let (set, synced, closed) = ask().map_err(|problem| error("close", problem))?;
         closed.come();
         pending.writes.finish().map_err(|problem| error("write", problem))?;
-        set.take(&mut fail);
+        // It is closed by now.
+        let target = metadata::Target::Path {
+            link: &link,
+            path: &root.path_of(&path),
+            found: Attributes::default(),
+        };
+        let set = set.take(&target, metadata, &mut fail);
+        set.map_err(|problem| error("set the metadata of", problem))?;
         let synced = synced.map_or(Ok(()), |answer| allow(answer.done(), &[]));
         synced.map_err(|problem| error("sync", problem))?;
         closed.done().map_err(|problem| error("close", problem))?;

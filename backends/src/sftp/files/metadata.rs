@@ -96,36 +96,78 @@ pub(super) fn set(
     metadata: &NewMetadata<'_>,
     failed: &mut dyn FnMut(&'static str, Problem),
 ) -> Result<(), Problem> {
-    ask(target, metadata, failed)?.take(failed);
-    Ok(())
+    ask(target, metadata, failed)?.take(target, metadata, failed)
 }
 
 /// Metadata that is being set.
-pub(super) struct Asked([(&'static str, Option<Answer>); 3]);
+pub(super) enum Asked {
+    Together(Answer),
+    Parts([(&'static str, Option<Answer>); 3]),
+}
 
 impl Asked {
-    /// Waits for all of it.
-    pub(super) fn take(self, failed: &mut dyn FnMut(&'static str, Problem)) {
-        if let Some(last) = self.0.iter().rev().find_map(|(_, answer)| answer.as_ref()) {
+    /// Waits for all of it. What fails together is set on `target` part by part, so that one does not keep another from it.
+    pub(super) fn take(
+        self,
+        target: &Target<'_>,
+        metadata: &NewMetadata<'_>,
+        failed: &mut dyn FnMut(&'static str, Problem),
+    ) -> Result<(), Problem> {
+        let parts = match self {
+            Self::Parts(parts) => parts,
+            Self::Together(answer) => match answer.done() {
+                Err(problem) if !problem.is_connections() => self::parts(target, metadata, failed)?,
+                done => return done,
+            },
+        };
+        if let Some(last) = parts.iter().rev().find_map(|(_, answer)| answer.as_ref()) {
             last.come();
         }
-        for (operation, answer) in self.0 {
+        for (operation, answer) in parts {
             if let Some(answer) = answer
                 && let Err(problem) = answer.done()
             {
                 failed(operation, problem);
             }
         }
+        Ok(())
     }
 }
 
-/// Begins to set `metadata`: the owner first, because that clears setuid; the times last, because the rest changes them.
-/// Each part is a request of its own, for servers do the parts of one in another order; all are under way at once.
+/// Begins to set `metadata`, with one request where the order of its parts does not matter.
 pub(super) fn ask(
     target: &Target<'_>,
     metadata: &NewMetadata<'_>,
     failed: &mut dyn FnMut(&'static str, Problem),
 ) -> Result<Asked, Problem> {
+    match together(target, metadata) {
+        Some(all) => Ok(Asked::Together(target.set(&all)?)),
+        None => Ok(Asked::Parts(parts(target, metadata, failed)?)),
+    }
+}
+
+/// What can be set at once: servers do the parts of a request in an order of their own, and a change of the owner clears
+/// setuid.
+fn together(target: &Target<'_>, metadata: &NewMetadata<'_>) -> Option<Attributes> {
+    let is_plain = metadata.mode.is_none_or(|mode| mode & 0o6000 == 0) && metadata.xattrs.is_none_or(<[_]>::is_empty);
+    let mode = metadata.mode.filter(|_| !target.is_symlink());
+    // The time of a change alone does not have to be asked for.
+    let times = metadata.mtime.and_then(|_| times(target, metadata).ok().flatten())?;
+    (is_plain && (mode.is_some() || metadata.owner.is_some())).then(|| Attributes {
+        owner: metadata.owner,
+        mode: mode.map(|mode| mode & 0o7777),
+        times: Some(times),
+        size: None,
+    })
+}
+
+/// Begins to set each part with a request of its own: the owner first, because that clears setuid; the times last, because
+/// the rest changes them. All are under way at once.
+fn parts(
+    target: &Target<'_>,
+    metadata: &NewMetadata<'_>,
+    failed: &mut dyn FnMut(&'static str, Problem),
+) -> Result<[(&'static str, Option<Answer>); 3], Problem> {
     let owner = metadata.owner.map(|owner| {
         target.set(&Attributes {
             owner: Some(owner),
@@ -156,11 +198,11 @@ pub(super) fn ask(
         let problem = Problem::known(StoreErrorKind::Unsupported, "SFTP has no extended attributes");
         failed("set the attributes of", problem);
     }
-    Ok(Asked([
+    Ok([
         ("set the owner of", owner),
         ("set the mode of", mode),
         ("set the times of", times),
-    ]))
+    ])
 }
 
 fn set_times(target: &Target<'_>, times: (u32, u32)) -> Result<Answer, Problem> {

@@ -153,10 +153,10 @@ impl Files {
 
     /// Removes a folder with these names in it, of which some may not be there, all with one turn; whether it is gone.
     fn remove_with(&self, folder: &Folder, names: &[&[u8]]) -> bool {
-        self.forget();
         let ask = || {
             let link = self.root.client.link()?;
             let path = folders::folder(&self.root, &link, folder)?;
+            self.root.made.forget_one(&path);
             let ask = |name: &&[u8]| link.remove(&folders::within(&path, name)?);
             let removed: Vec<_> = names.iter().map(ask).collect();
             let gone = link.remove_folder(&path)?;

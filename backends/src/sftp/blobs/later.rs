@@ -76,6 +76,6 @@ impl BlobStore for Later {
     }
 
     fn space(&self) -> Result<Option<Space>, StoreError> {
-        self.blobs()?.space()
+        super::space(&self.root)
     }
 }

@@ -93,6 +93,12 @@ impl Blobs {
     }
 }
 
+fn space(root: &Root) -> Result<Option<Space>, StoreError> {
+    let found = root.client.again(0, |link| root.filesystem(link));
+    let context = Context::new("ask for the free space of", b"", root.location());
+    Ok(found.map_err(|problem| context.error(problem))?.map(|found| found.space))
+}
+
 /// Whether `key` names something that only this module may make.
 fn is_reserved(key: &Key) -> bool {
     key.as_bytes()
@@ -164,9 +170,6 @@ impl BlobStore for Blobs {
     }
 
     fn space(&self) -> Result<Option<Space>, StoreError> {
-        let context = Context::new("ask for the free space of", b"", self.root.location());
-        self.reading(context, 0, |link| {
-            Ok(self.root.filesystem(link)?.map(|found| found.space))
-        })
+        space(&self.root)
     }
 }

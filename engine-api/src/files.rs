@@ -301,6 +301,9 @@ pub trait FileStore: Send + Sync {
     /// The topmost folder.
     fn root(&self) -> Folder;
 
+    /// Says that much is about to be written: a store begins with what takes a while to get ready, and does not wait for it.
+    fn get_ready(&self) {}
+
     /// What has the name; `None` when nothing has.
     ///
     /// # Errors

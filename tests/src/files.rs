@@ -178,6 +178,10 @@ impl FileStore for GatedFiles {
         self.inner.root()
     }
 
+    fn get_ready(&self) {
+        self.inner.get_ready();
+    }
+
     fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
         self.gate.read(name, || self.inner.stat(folder, name))
     }

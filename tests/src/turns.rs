@@ -148,6 +148,10 @@ impl FileStore for FarFiles {
         self.inner.root()
     }
 
+    fn get_ready(&self) {
+        self.inner.get_ready();
+    }
+
     fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
         self.ask(|inner| inner.stat(folder, name))
     }

@@ -50,6 +50,10 @@ impl FileStore for BandwidthFiles {
         self.inner.root()
     }
 
+    fn get_ready(&self) {
+        self.inner.get_ready();
+    }
+
     fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
         self.inner.stat(folder, name)
     }

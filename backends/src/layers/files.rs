@@ -145,6 +145,10 @@ impl FileStore for RetryFiles {
         self.inner.root()
     }
 
+    fn get_ready(&self) {
+        self.inner.get_ready();
+    }
+
     fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
         self.tries.run(|_| self.inner.stat(folder, name))
     }

@@ -129,6 +129,10 @@ impl FileStore for TimeoutFiles {
         self.inner.root()
     }
 
+    fn get_ready(&self) {
+        self.inner.get_ready();
+    }
+
     fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
         self.ask_of("look at", folder, name, |inner, folder, name| inner.stat(folder, name))
     }

@@ -14,7 +14,7 @@ use super::ssh::Session;
 
 /// As many channels beside the first, once so many files are written at the same time. OpenSSH allows ten in all; what a
 /// filesystem writes for one `fsync` serves the others that wait, so that the more wait, the more are done.
-const MORE: [(usize, usize); 2] = [(3, 4), (7, 32)];
+const MORE: [(usize, usize); 2] = [(ENOUGH, 4), (7, 32)];
 
 /// So many do without the first.
 const ENOUGH: usize = 3;
@@ -81,6 +81,15 @@ impl Beside {
             // Everything else goes over the first.
             Some(link) if opened.links.len() >= ENOUGH || link.written() < first.written() => link.share_own(),
             _ => first.share_own(),
+        }
+    }
+
+    /// Opens the first of them before they are wanted.
+    pub(super) fn open_early(&self, first: &Arc<Link>) {
+        let mut opened = lock(&self.opened);
+        if opened.asked == 0 && !self.refused.load(Ordering::Relaxed) {
+            opened.asked = ENOUGH;
+            self.open(first, ENOUGH);
         }
     }
 

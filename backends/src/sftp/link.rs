@@ -239,6 +239,13 @@ impl Link {
         self.answers.end(&Problem::lost("it was closed here"));
     }
 
+    /// Opens some channels for files before they are wanted.
+    pub(super) fn open_early(self: &Arc<Self>) {
+        if let Some(beside) = &self.beside {
+            beside.open_early(self);
+        }
+    }
+
     /// The channel for one more file that is written, which may be another one than this, while the file is in hand. All
     /// that is asked of the file goes over that channel: requests of one channel are done in their order, those of two
     /// are not.

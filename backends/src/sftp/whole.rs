@@ -2,7 +2,7 @@
 //! run commands on its server, and `sync -f` there does for a whole filesystem what `syncfs` does here.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc};
 use std::time::Duration;
 
 use engine_api::StoreErrorKind;
@@ -32,16 +32,61 @@ const RENEWED: &str = "holdfast-renewed";
 /// Prints the number of the server's start.
 const BOOT: &str = "cat /proc/sys/kernel/random/boot_id";
 
+/// Tells that a shell has started.
+const STARTED: &str = "holdfast-started";
+
 /// Whether the server can do that, once it was asked.
 #[derive(Default)]
 pub(super) struct Known {
     whole: OnceLock<Whole>,
     /// A server may end the connection rather than say no, and is not asked twice.
     asked: AtomicBool,
+    starting: Mutex<Option<Starting>>,
     early: Early,
 }
 
+/// A shell that is being started before it is wanted.
+struct Starting {
+    link: Weak<Link>,
+    has_started: mpsc::Receiver<Result<bool, Problem>>,
+}
+
 impl Known {
+    /// Has the shell started that [`find`](Self::find) will ask, without waiting for it.
+    pub(super) fn begin(&self, root: &Root) {
+        let settings = root.client.settings();
+        if !settings.commands || self.asked.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let Ok(link) = root.client.link() else { return };
+        let (told, has_started) = mpsc::sync_channel(1);
+        let script = format!("echo {STARTED}").into_bytes();
+        link.begin(script, settings.connect_timeout, move |printed| {
+            let _ = told.send(printed.map(|printed| line(&printed, STARTED).is_some()));
+        });
+        let link = Arc::downgrade(&link);
+        *self.lock_starting() = Some(Starting { link, has_started });
+    }
+
+    /// Whether there may be a shell to ask on the connection.
+    fn may_ask(&self, link: &Arc<Link>, patience: Duration) -> Result<bool, Problem> {
+        let Some(starting) = self.lock_starting().take() else {
+            return Ok(!self.asked.swap(true, Ordering::Relaxed));
+        };
+        if !std::ptr::eq(starting.link.as_ptr(), Arc::as_ptr(link)) {
+            // The server has ended that connection.
+            return Ok(false);
+        }
+        match starting.has_started.recv_timeout(patience) {
+            Ok(Err(problem)) if !matches!(problem, Problem::Silent(_)) => Err(problem),
+            started => Ok(matches!(started, Ok(Ok(true)))),
+        }
+    }
+
+    fn lock_starting(&self) -> MutexGuard<'_, Option<Starting>> {
+        self.starting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Finds out; `proof` is a folder by which the server's shell shows that it sees the same files as we do.
     pub(super) fn find(
         &self,
@@ -49,10 +94,13 @@ impl Known {
         proof: impl FnOnce(&Arc<Link>) -> Result<Vec<u8>, Problem>,
     ) -> Result<bool, Problem> {
         let settings = root.client.settings();
-        if !settings.commands || self.asked.swap(true, Ordering::Relaxed) {
-            return Ok(self.whole.get().is_some());
+        if !settings.commands {
+            return Ok(false);
         }
         let link = root.client.link()?;
+        if !self.may_ask(&link, settings.connect_timeout)? {
+            return Ok(self.whole.get().is_some());
+        }
         let found = Whole::find(&link, &root.path_of(b""), &proof(&link)?, settings.connect_timeout);
         match found {
             Ok(Some(whole)) => {

@@ -42,12 +42,14 @@ pub fn run(context: &Context<'_>, follow: impl FnOnce(&Pool<'_>) -> Result<()>) 
         state: &state,
     };
     let followed = std::thread::scope(|scope| {
-        for _ in 0..context.store.capabilities().concurrency.max(2) {
-            let (waiting, unmade) = (waiting.clone(), unmade.clone());
-            let state = &state;
-            scope.spawn(move || state.work(&waiting, &unmade, context));
-        }
-        drop((waiting, unmade));
+        let state = &state;
+        // There may be hundreds of them, and the walk need not wait until they are there.
+        scope.spawn(move || {
+            for _ in 0..context.store.capabilities().concurrency.max(2) {
+                let (waiting, unmade) = (waiting.clone(), unmade.clone());
+                scope.spawn(move || state.work(&waiting, &unmade, context));
+            }
+        });
         let followed = follow(&pool);
         if followed.is_err() {
             // What still waits is thrown away by the workers.

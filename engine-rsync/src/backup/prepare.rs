@@ -13,6 +13,7 @@ use crate::survey::Survey;
 /// Takes the lock and makes the plan.
 pub fn run(engine: &RsyncEngine, request: &BackupRequest, progress: &dyn Progress) -> Result<(Lock, Plan)> {
     let store = engine.store();
+    store.get_ready();
     let seen = Survey::take(engine)?;
     // Before anything is written, a lock too.
     seen.check_marker(engine)?;

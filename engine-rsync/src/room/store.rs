@@ -28,6 +28,10 @@ impl FileStore for RoomyStore {
         self.room.store.root()
     }
 
+    fn get_ready(&self) {
+        self.room.store.get_ready();
+    }
+
     fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
         self.room.store.stat(folder, name)
     }

@@ -133,16 +133,14 @@ impl Made {
         if is_top { made.contains(path) } else { made.remove(path) }
     }
 
-    /// Something else may be there now, and in it.
-    pub(super) fn forget_one(&self, path: &[u8]) {
-        let is_there = |made: &Vec<u8>| made.strip_prefix(path).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')));
+    /// Something else may be there now, and below it.
+    pub(super) fn forget(&self, path: &[u8]) {
+        let is_there = |made: &Vec<u8>| {
+            let rest = made.strip_prefix(path);
+            rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+        };
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         made.retain(|made| !is_there(made));
-    }
-
-    /// Something else may be anywhere now.
-    pub(super) fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 

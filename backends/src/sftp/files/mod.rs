@@ -9,6 +9,7 @@ mod metadata;
 mod probe;
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use engine_api::{
@@ -33,6 +34,8 @@ pub(super) struct Files {
     top: Folder,
     capabilities: OnceLock<FileCapabilities>,
     listings: listings::Listings,
+    /// Much is about to be written.
+    is_ready_for_much: AtomicBool,
 }
 
 /// What is being done, and to what.
@@ -45,6 +48,7 @@ impl Files {
             top: Folder::top(),
             capabilities: OnceLock::new(),
             listings: listings::Listings::default(),
+            is_ready_for_much: AtomicBool::new(false),
         }
     }
 
@@ -156,7 +160,7 @@ impl Files {
         let ask = || {
             let link = self.root.client.link()?;
             let path = folders::folder(&self.root, &link, folder)?;
-            self.root.made.forget_one(&path);
+            self.forget(&[&path]);
             let ask = |name: &&[u8]| link.remove(&folders::within(&path, name)?);
             let removed: Vec<_> = names.iter().map(ask).collect();
             let gone = link.remove_folder(&path)?;
@@ -169,9 +173,9 @@ impl Files {
         ask().is_ok()
     }
 
-    /// What was known of names may be so no more.
-    fn forget(&self) {
-        self.root.made.forget();
+    /// What was known of these paths, and of what is below them, may be so no more.
+    fn forget(&self, paths: &[&[u8]]) {
+        paths.iter().for_each(|path| self.root.made.forget(path));
         self.listings.forget();
     }
 
@@ -240,11 +244,25 @@ impl FileStore for Files {
     }
 
     fn capabilities(&self) -> &FileCapabilities {
-        self.capabilities.get_or_init(|| probe::probe(self))
+        self.capabilities.get_or_init(|| {
+            let found = probe::probe(self);
+            if self.is_ready_for_much.load(Ordering::Relaxed)
+                && let Ok(link) = self.root.client.link()
+            {
+                link.open_early();
+            }
+            found
+        })
     }
 
     fn root(&self) -> Folder {
         self.top.clone()
+    }
+
+    /// What the server's processes need to start is spent while other things are asked.
+    fn get_ready(&self) {
+        self.is_ready_for_much.store(true, Ordering::Relaxed);
+        self.root.whole.begin(&self.root);
     }
 
     fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
@@ -361,9 +379,9 @@ impl FileStore for Files {
     }
 
     fn rename(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
-        self.forget();
         self.within(("rename", from.0, from.1), |link, path| {
             let to = folders::path(&self.root, link, to.0, to.1)?;
+            self.forget(&[path, &to]);
             if link.extensions().posix_rename {
                 return link.rename_over(path, &to)?.done();
             }
@@ -379,12 +397,12 @@ impl FileStore for Files {
 
     /// All is sent at once: requests of one channel are done in their order.
     fn rename_durably(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
-        self.forget();
         let is_done = self.within(("rename", from.0, from.1), |link, path| {
             if !link.extensions().posix_rename {
                 return Ok(false);
             }
             let new = folders::path(&self.root, link, to.0, to.1)?;
+            self.forget(&[path, &new]);
             let is_one = from.0.path() == to.0.path();
             let folders = [Some(to.0), (!is_one).then_some(from.0)].into_iter().flatten();
             let folders: Vec<_> = folders
@@ -436,8 +454,8 @@ impl FileStore for Files {
     }
 
     fn remove_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
-        self.forget();
         self.within(("remove the folder", folder, name), |link, path| {
+            self.forget(&[path]);
             match link.remove_folder(path)?.done() {
                 Err(problem) if problem.is_vague() && !is_empty(link, path)? => {
                     Err(Problem::known(StoreErrorKind::NotEmpty, "there is something in it"))

@@ -65,7 +65,6 @@ impl Reads<'_> {
 /// A read whose requests are under way, and whose buffer comes later.
 pub(super) struct Batch {
     offset: u64,
-    length: usize,
     under_way: VecDeque<(Answer, usize, usize)>,
 }
 
@@ -83,13 +82,8 @@ impl Batch {
         }
         Ok(Self {
             offset,
-            length,
             under_way: reads.under_way,
         })
-    }
-
-    pub(super) const fn is_for(&self, offset: u64, length: usize) -> bool {
-        self.offset == offset && self.length == length
     }
 
     /// Fills the buffer that it was asked for, and says how much there was: less only at the end.

@@ -96,7 +96,9 @@ impl Blobs {
 fn space(root: &Root) -> Result<Option<Space>, StoreError> {
     let found = root.client.again(0, |link| root.filesystem(link));
     let context = Context::new("ask for the free space of", b"", root.location());
-    Ok(found.map_err(|problem| context.error(problem))?.map(|found| found.space))
+    Ok(found
+        .map_err(|problem| context.error(problem))?
+        .map(|found| found.space))
 }
 
 /// Whether `key` names something that only this module may make.

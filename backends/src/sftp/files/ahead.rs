@@ -1,7 +1,7 @@
 //! Reading one after the other is answered from what was asked for before it was wanted.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::sftp::errors::Problem;
 use crate::sftp::requests::Handle;
@@ -9,6 +9,9 @@ use crate::sftp::transfer::{self, Batch};
 
 /// Bytes of one file that are asked for before they are wanted.
 const WINDOW: usize = 2 << 20;
+
+/// Bytes of one piece, where the server takes such requests.
+const PIECE: usize = 256 << 10;
 
 /// What is known of how a file is read.
 #[derive(Default)]
@@ -20,7 +23,22 @@ struct State {
     end: u64,
     /// How many changes of the file were known then: what was asked for before a change may be old.
     changes: u64,
-    batches: VecDeque<Batch>,
+    /// What was asked for, without gaps: reads need not be as long as pieces are.
+    pieces: VecDeque<Arc<Piece>>,
+}
+
+struct Piece {
+    offset: u64,
+    length: usize,
+    content: Mutex<Content>,
+}
+
+enum Content {
+    Asked(Batch),
+    /// Fewer bytes than were asked for at the end of the file.
+    There(Vec<u8>),
+    /// It could not be read; who wanted it knows why.
+    Failed,
 }
 
 impl Ahead {
@@ -29,31 +47,92 @@ impl Ahead {
         if buffer.is_empty() || buffer.len() > WINDOW {
             return transfer::read(file, offset, buffer);
         }
-        let batch = self.batch(file, offset, buffer.len(), changes)?;
-        let read = batch.fill(file, buffer)?;
-        if read < buffer.len() {
-            // The end: nothing comes after it.
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).batches.clear();
+        let pieces = self.lock().pieces_for(file, offset, buffer.len(), changes)?;
+        if pieces.is_empty() {
+            return transfer::read(file, offset, buffer);
         }
-        Ok(read)
+        let mut filled = 0;
+        for piece in &pieces {
+            let rest = buffer.get_mut(filled..).unwrap_or_default();
+            let read = piece.read(file, offset.saturating_add(filled as u64), rest);
+            let (read, is_last) = read.inspect_err(|_| self.lock().pieces.clear())?;
+            filled += read;
+            if is_last {
+                // The end: nothing comes after it.
+                self.lock().pieces.clear();
+                break;
+            }
+        }
+        Ok(filled)
     }
 
-    fn batch(&self, file: &Handle, offset: u64, length: usize, changes: u64) -> Result<Batch, Problem> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let goes_on = offset == state.end && offset > 0 && changes == state.changes;
-        if !goes_on || state.batches.front().is_some_and(|batch| !batch.is_for(offset, length)) {
-            state.batches.clear();
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The pieces with the `length` bytes at `offset`, and more of them under way; none where nobody reads on.
+    fn pieces_for(
+        &mut self,
+        file: &Handle,
+        offset: u64,
+        length: usize,
+        changes: u64,
+    ) -> Result<Vec<Arc<Piece>>, Problem> {
+        let goes_on = offset == self.end && offset > 0 && changes == self.changes;
+        let end = offset.saturating_add(length as u64);
+        (self.end, self.changes) = (end, changes);
+        if !goes_on {
+            self.pieces.clear();
+            return Ok(Vec::new());
         }
-        let batch = match state.batches.pop_front() {
-            Some(batch) => batch,
-            None => Batch::ask(file, offset, length)?,
+        while self.pieces.front().is_some_and(|first| first.end() <= offset) {
+            self.pieces.pop_front();
+        }
+        let size = file.link().limits().read.min(PIECE);
+        let mut at = self.pieces.back().map_or(offset, |last| last.end());
+        while at < end.saturating_add(WINDOW as u64) {
+            let content = Mutex::new(Content::Asked(Batch::ask(file, at, size)?));
+            let piece = Piece {
+                offset: at,
+                length: size,
+                content,
+            };
+            at = piece.end();
+            self.pieces.push_back(Arc::new(piece));
+        }
+        let wanted = self.pieces.iter().take_while(|piece| piece.offset < end);
+        Ok(wanted.cloned().collect())
+    }
+}
+
+impl Piece {
+    const fn end(&self) -> u64 {
+        self.offset.saturating_add(self.length as u64)
+    }
+
+    /// Copies what there is of it from `offset` on; how much, and whether the file ends in it.
+    fn read(&self, file: &Handle, offset: u64, buffer: &mut [u8]) -> Result<(usize, bool), Problem> {
+        let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        *content = match std::mem::replace(&mut *content, Content::Failed) {
+            Content::Asked(batch) => {
+                let mut bytes = vec![0; self.length];
+                let read = batch.fill(file, &mut bytes)?;
+                bytes.truncate(read);
+                Content::There(bytes)
+            }
+            other => other,
         };
-        state.end = offset.saturating_add(length as u64);
-        state.changes = changes;
-        while goes_on && (state.batches.len() + 1) * length <= WINDOW {
-            let next = state.end.saturating_add((state.batches.len() * length) as u64);
-            state.batches.push_back(Batch::ask(file, next, length)?);
+        let Content::There(bytes) = &*content else {
+            return Err(Problem::lost("what was asked for could not be read"));
+        };
+        let skipped = usize::try_from(offset.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        let rest = bytes.get(skipped..).unwrap_or_default();
+        let length = rest.len().min(buffer.len());
+        if let (Some(from), Some(to)) = (rest.get(..length), buffer.get_mut(..length)) {
+            to.copy_from_slice(from);
         }
-        Ok(batch)
+        Ok((length, length < buffer.len() && bytes.len() < self.length))
     }
 }

@@ -139,5 +139,7 @@ fn settle(
 }
 
 fn is_not_found(result: &Result<(), Problem>) -> bool {
-    result.as_ref().is_err_and(|problem| problem.is(StoreErrorKind::NotFound))
+    result
+        .as_ref()
+        .is_err_and(|problem| problem.is(StoreErrorKind::NotFound))
 }

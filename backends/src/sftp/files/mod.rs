@@ -23,8 +23,8 @@ use super::errors::{Context, Problem};
 use super::link::{Link, Share};
 use super::requests::{Answer, Handle, Opening, Requests};
 use super::root::{Root, allow};
-use super::wire::{Attributes, FileKind, flag};
 use super::transfer;
+use super::wire::{Attributes, FileKind, flag};
 
 /// Answers of one folder's listing that are asked for at once.
 const AHEAD: usize = 4;

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use backends::sftp::Settings;
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 /// The program that serves SFTP when single requests are to be denied.
@@ -97,8 +98,7 @@ impl Sshd {
     pub fn crash(&mut self) {
         for process in self.processes() {
             // One that has ended by itself meanwhile is as good.
-            let pid = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);
-            let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+            let _ = send(process, Signal::KILL);
         }
         let _ = self.process.wait();
     }
@@ -175,6 +175,16 @@ impl Sshd {
         self.signal("-CONT");
     }
 
+    /// Stops those that serve SFTP for a while, as a slow disk does.
+    pub fn stall(&self, pause: Duration) {
+        let sessions = self.sessions();
+        // One that has ended by itself meanwhile is as good.
+        let send = |signal| sessions.iter().for_each(|&process| drop(send(process, signal)));
+        send(Signal::STOP);
+        std::thread::sleep(pause);
+        send(Signal::CONT);
+    }
+
     fn signal(&self, signal: &str) {
         let processes = self.processes();
         let processes = processes.iter().map(u32::to_string);
@@ -212,8 +222,7 @@ impl Sshd {
     /// When there is no such process.
     pub fn kill(&self, process: u32) {
         assert!(self.processes().contains(&process));
-        let pid = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);
-        rustix::process::kill_process(pid.unwrap(), rustix::process::Signal::KILL).unwrap();
+        send(process, Signal::KILL).unwrap();
     }
 
     /// The listening one, and those of the sessions.
@@ -245,6 +254,11 @@ impl Drop for Sshd {
 fn is_shell(process: u32) -> bool {
     let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
     matches!(name.trim(), "sh" | "dash")
+}
+
+fn send(process: u32, signal: Signal) -> rustix::io::Result<()> {
+    let pid = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(pid.ok_or(rustix::io::Errno::SRCH)?, signal)
 }
 
 fn children(process: u32) -> Vec<u32> {

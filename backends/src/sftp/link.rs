@@ -318,7 +318,7 @@ async fn in_shell(
 ) -> Result<Vec<u8>, Problem> {
     let mut kept = shell.lock().await;
     if let Some(mut shell) = kept.take() {
-        if let Some(printed) = shell.run(script.clone()).await? {
+        if let Some(printed) = shell.run(&script).await? {
             *kept = Some(shell);
             return Ok(printed);
         }
@@ -327,7 +327,7 @@ async fn in_shell(
     let Some(mut shell) = session.shell().await? else {
         return Ok(Vec::new());
     };
-    let printed = shell.run(script).await?;
+    let printed = shell.run(&script).await?;
     if printed.is_some() {
         *kept = Some(shell);
     } else {

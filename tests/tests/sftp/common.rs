@@ -40,6 +40,15 @@ impl Meter {
 
     /// One that lets so many bytes through in a second.
     pub fn slow(server: SocketAddr, sent: Arc<AtomicU64>, rate: u32) -> Self {
+        Self::between(server, sent, Arc::default(), rate)
+    }
+
+    /// One that counts what is received, too.
+    pub fn both(server: SocketAddr, sent: Arc<AtomicU64>, received: Arc<AtomicU64>) -> Self {
+        Self::between(server, sent, received, u32::MAX)
+    }
+
+    fn between(server: SocketAddr, sent: Arc<AtomicU64>, received: Arc<AtomicU64>, rate: u32) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         // It ends with the test's process.
@@ -47,9 +56,9 @@ impl Meter {
             for client in listener.incoming().flatten() {
                 let server = TcpStream::connect(server).unwrap();
                 let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                let sent = Arc::clone(&sent);
+                let (sent, received) = (Arc::clone(&sent), Arc::clone(&received));
                 std::thread::spawn(move || pump(from, to, &sent, rate));
-                std::thread::spawn(move || pump(server, client, &AtomicU64::new(0), u32::MAX));
+                std::thread::spawn(move || pump(server, client, &received, u32::MAX));
             }
         });
         Self(port)

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use backends::layers::{Listener, Retry, RetryFiles, RetryPolicy};
@@ -242,6 +242,39 @@ fn d30_a_slow_line_is_compressed_when_it_has_shown() {
     }
     let (sent, all) = (sent.load(Ordering::SeqCst), FILES * LENGTH as u64);
     assert!(sent < all * 5 / 6, "{sent} of {all} bytes were sent");
+}
+
+/// A disk of the server that is slow looks just so from here, and nothing is won by compressing for it.
+#[test]
+fn d30_a_slow_disk_is_no_slow_line() {
+    const FILES: u64 = 64;
+    const LENGTH: usize = 1 << 20;
+    let plain = need!(Plain::start(), NO_SERVER);
+    let text = corpus::Random::new(33).text(LENGTH);
+    for number in 0..FILES {
+        std::fs::write(plain.tree.join(number.to_string()), &text).unwrap();
+    }
+    let sent = Arc::new(AtomicU64::new(0));
+    let meter = Meter::start(plain.server.address(), Arc::clone(&sent));
+    let mut settings = plain.server.settings(&plain.place);
+    settings.port = meter.port();
+    settings.compress = Compress::Slow;
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let server = &plain.server;
+        scope.spawn(|| {
+            // They do nothing most of the time, as those that wait for a disk.
+            while !over.load(Ordering::SeqCst) {
+                server.stall(Duration::from_millis(400));
+                std::thread::sleep(Duration::from_millis(15));
+            }
+        });
+        let report = plain.engine(settings).backup(&backup_of(&[&plain.tree]), &Silent);
+        over.store(true, Ordering::SeqCst);
+        report.unwrap_or_else(|error| panic!("{}\n{}", error.chain(), server.log()));
+    });
+    let (sent, all) = (sent.load(Ordering::SeqCst), FILES * LENGTH as u64);
+    assert!(sent > all, "{sent} of {all} bytes were sent");
 }
 
 /// Plain files are worth it, and what is compressed and encrypted already is not; a record can say otherwise.

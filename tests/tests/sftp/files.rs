@@ -3,13 +3,15 @@
 use std::ops::ControlFlow;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use backends::conformance;
 use engine_api::StoreErrorKind;
-use holdfast_tests::need;
 use holdfast_tests::sshd::Sshd;
+use holdfast_tests::{corpus, need};
 
-use crate::common::{EXTENSIONS, NO_SERVER, open};
+use crate::common::{EXTENSIONS, Meter, NO_SERVER, open};
 
 #[test]
 fn the_contract_holds() {
@@ -164,4 +166,52 @@ fn what_is_read_ahead_is_never_old() {
     assert_eq!(reader.read_at(80, &mut buffer[..20]).unwrap(), 20);
     assert_eq!(buffer[..20], [1; 20]);
     assert_eq!(reader.read_at(50 * PIECE as u64, &mut buffer).unwrap(), 0);
+}
+
+/// What is read one after the other is asked for once, however much is wanted at a time.
+#[test]
+fn reading_on_in_any_steps_gives_what_is_there_and_asks_for_it_once() {
+    const LENGTH: usize = 5_000_000;
+    let server = need!(Sshd::start(), NO_SERVER);
+    let directory = server.folder().join("tree");
+    std::fs::create_dir_all(&directory).unwrap();
+    let mut random = corpus::Random::new(41);
+    let content = random.noise(LENGTH);
+    std::fs::write(directory.join("file"), &content).unwrap();
+    let received = Arc::new(AtomicU64::new(0));
+    let meter = Meter::both(server.address(), Arc::default(), Arc::clone(&received));
+    let mut settings = server.settings(&directory);
+    settings.port = meter.port();
+    let destination = backends::sftp::open(settings, false).unwrap();
+    let files = destination.files.as_deref().unwrap();
+    let file = files.open(&files.root(), b"file").unwrap();
+    let mut buffer = vec![0; 1 << 20];
+    let mut at = 0;
+    loop {
+        let wanted = 1 + usize::try_from(random.below(300_000)).unwrap();
+        let read = file.read_at(at as u64, &mut buffer[..wanted]).unwrap();
+        assert!(read == wanted.min(LENGTH - at), "{read} of {wanted} at {at}");
+        assert!(buffer[..read] == content[at..at + read], "{wanted} at {at}");
+        at += read;
+        if read < wanted {
+            break;
+        }
+    }
+    let received = received.load(Ordering::SeqCst);
+    assert!(received < LENGTH as u64 * 11 / 10, "{received} bytes for {LENGTH}");
+    // Back and forth, and beyond the end.
+    for _ in 0..300 {
+        let start = usize::try_from(random.below(LENGTH as u64 + 10_000)).unwrap();
+        let mut at = start;
+        for _ in 0..random.below(4) {
+            let wanted = 1 + usize::try_from(random.below(50_000)).unwrap();
+            let read = file.read_at(at as u64, &mut buffer[..wanted]).unwrap();
+            let expected = content.get(at..).unwrap_or_default();
+            assert!(
+                buffer[..read] == expected[..wanted.min(expected.len())],
+                "{wanted} at {at}"
+            );
+            at += read;
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! A whole filesystem of the server synced at once, where its shell can be had.
 
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use engine_api::{Destination, FileStore, NewMetadata, StoreErrorKind};
 use holdfast_tests::need;
@@ -135,4 +137,132 @@ fn another_filesystem_in_the_place_is_not_synced_for_the_first() {
     assert!(unmounted.unwrap().success());
     synced.unwrap();
     assert!(of_another.unwrap_err().source.to_string().contains("anew"));
+}
+
+/// A server whose `sync` notes that it was called, and ends as `then` says.
+fn with_own_sync(then: &str) -> Option<(Sshd, PathBuf)> {
+    let folder = tempfile::tempdir().unwrap().keep();
+    let log = folder.join("log");
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = --help ] && exec /bin/sync --help\necho \"$@\" >>'{}'\n{then}\n",
+        log.display()
+    );
+    std::fs::write(folder.join("sync"), script).unwrap();
+    std::fs::set_permissions(folder.join("sync"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let server = Sshd::with(&Options {
+        lines: vec![format!("SetEnv PATH={}:/usr/bin:/bin", folder.display())],
+        ..Options::default()
+    })?;
+    Some((server, log))
+}
+
+fn synced(log: &Path) -> usize {
+    std::fs::read_to_string(log).map_or(0, |log| log.lines().count())
+}
+
+fn wait_for(what: &str, is_there: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !is_there() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Enough for a sync before the one that counts.
+fn write_much(files: &dyn FileStore) {
+    let file = files.create(&files.root(), b"much").unwrap();
+    for at in 0..129 {
+        file.write_at(at << 20, &[7; 1 << 20]).unwrap();
+    }
+    assert!(file.complete(&NewMetadata::default(), false).unwrap().is_empty());
+}
+
+#[test]
+fn much_is_synced_while_more_is_written() {
+    let (server, log) = need!(with_own_sync("exec /bin/sync \"$@\""), NO_SERVER);
+    let destination = open(&server, &directory(&server));
+    let files = files(&destination);
+    assert!(files.capabilities().sync_all, "{}", server.log());
+    write(files, b"little");
+    assert_eq!(synced(&log), 0);
+    write_much(files);
+    wait_for("no sync before the end", || synced(&log) == 1);
+    files.sync().unwrap();
+    assert_eq!(synced(&log), 2, "the one that counts is another");
+}
+
+/// The system tells once of what it could not write.
+#[test]
+fn a_sync_that_failed_is_not_made_good_by_one_that_does_not() {
+    let once = "[ -e \"$0.failed\" ] && exit 0; : >\"$0.failed\"; exit 1";
+    let (server, log) = need!(with_own_sync(once), NO_SERVER);
+    let destination = open(&server, &directory(&server));
+    let files = files(&destination);
+    assert!(files.capabilities().sync_all, "{}", server.log());
+    write_much(files);
+    wait_for("no sync before the end", || synced(&log) == 1);
+    for _ in 0..2 {
+        let error = files.sync().unwrap_err();
+        assert!(
+            error.source.to_string().contains("could not write everything"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_shell_that_ends_in_the_middle_of_a_sync_leaves_it_unknown() {
+    let (server, log) = need!(with_own_sync("sleep 30"), NO_SERVER);
+    let destination = open(&server, &directory(&server));
+    let files = files(&destination);
+    assert!(files.capabilities().sync_all, "{}", server.log());
+    let error = std::thread::scope(|scope| {
+        let synced_by = scope.spawn(|| files.sync());
+        wait_for("no sync", || synced(&log) == 1);
+        for shell in server.shells() {
+            server.kill(shell);
+        }
+        synced_by.join().unwrap().unwrap_err()
+    });
+    assert_eq!(error.kind, StoreErrorKind::Connection, "{error}");
+    assert!(error.source.to_string().contains("nobody knows"), "{error}");
+    assert_eq!(synced(&log), 1, "it was not simply asked again");
+}
+
+/// Who says that much will be written has the shell started before the place is tried out, and the first channels after it.
+#[test]
+fn what_takes_a_while_is_started_early() {
+    let server = need!(Sshd::start(), NO_SERVER);
+    let destination = backends::sftp::open_files(server.settings(&directory(&server)), true).unwrap();
+    let files = files(&destination);
+    files.get_ready();
+    wait_for("no shell", || server.shells().len() == 1);
+    let shells = server.shells();
+    let sessions = server.sessions().len();
+    assert!(files.capabilities().sync_all, "{}", server.log());
+    assert_eq!(server.shells(), shells, "that one was asked");
+    wait_for("no channels", || server.sessions().len() == sessions + 3);
+    write(files, b"one");
+    files.sync().unwrap();
+
+    // Where there is no shell nobody asks twice, and there are channels all the same.
+    let server = need!(Sshd::with(&forced("internal-sftp")), NO_SERVER);
+    let destination = backends::sftp::open_files(server.settings(&directory(&server)), true).unwrap();
+    let files = self::files(&destination);
+    files.get_ready();
+    assert_no_shell(files);
+}
+
+/// The folder as a tree needs no trial of objects, and has them all the same.
+#[test]
+fn objects_are_tried_out_when_they_are_wanted() {
+    let server = need!(Sshd::start(), NO_SERVER);
+    let destination = backends::sftp::open_files(server.settings(&directory(&server)), true).unwrap();
+    let key = engine_api::Key::new("one/two").unwrap();
+    assert!(destination.blobs.capabilities().exclusive_create);
+    destination
+        .blobs
+        .put(&key, engine_api::Body::Bytes(b"content"), engine_api::PutMode::Create)
+        .unwrap();
+    assert_eq!(destination.blobs.get(&key).unwrap(), b"content");
 }

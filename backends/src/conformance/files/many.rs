@@ -87,6 +87,45 @@ pub(super) fn links(bench: &Bench<'_>) -> Outcome {
     Ok(None)
 }
 
+/// What a store may know of a folder from the links before is no answer when that was changed.
+pub(super) fn changed_links(bench: &Bench<'_>) -> Outcome {
+    const FILES: usize = 150;
+    let (store, top) = (bench.store, &bench.folder);
+    if !store.capabilities().hard_links {
+        return Ok(Some("hard links are not kept"));
+    }
+    let own: Vec<Vec<u8>> = (0..FILES).map(|number| format!("{number}").into_bytes()).collect();
+    for name in &own {
+        bench.write(name, b"old")?;
+    }
+    let asked: Vec<&[u8]> = own.iter().map(Vec::as_slice).collect();
+    let (first, second) = asked.split_at(FILES / 2);
+    let to = super::make(store, top, b"to")?;
+    let is_old = |_, stat: &engine_api::FileStat| stat.size == 3;
+    let linked = kinds(&store.hard_links_if(top, &to, first, &is_old));
+    expect(linked.iter().all(|result| result == "true"), || {
+        format!("links to files of one folder: {linked:?}")
+    })?;
+    let [removed, again, ..] = second else {
+        return Err("too few files".to_owned());
+    };
+    store.remove(top, removed).map_err(failed)?;
+    store.remove(top, again).map_err(failed)?;
+    bench.write(again, b"made again")?;
+    let linked = kinds(&store.hard_links_if(top, &to, second, &is_old));
+    let expected = |place: usize| if place < 2 { "false" } else { "true" };
+    let is_right = linked
+        .iter()
+        .enumerate()
+        .all(|(place, result)| result == expected(place));
+    expect(is_right, || {
+        format!("one that is gone, one that was made anew, and the rest: {linked:?}")
+    })?;
+    let listed = names(store, &to)?.len();
+    expect(listed == FILES - 2, || format!("{listed} of {FILES} links were made"))?;
+    Ok(None)
+}
+
 pub(super) fn whole_files(bench: &Bench<'_>) -> Outcome {
     let (store, top) = (bench.store, &bench.folder);
     let file = store.create(top, b"file").map_err(failed)?;

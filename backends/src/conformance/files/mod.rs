@@ -30,6 +30,7 @@ const CHECKS: &[Check] = &[
     ("many threads work in one folder", entries::threads),
     ("folders in one another are made at once", many::folders),
     ("many links are made at once", many::links),
+    ("links are made to what is there now", many::changed_links),
     ("small files are written and read at once", many::whole_files),
     ("create refuses what is there", content::exclusive),
     ("reads and writes go by position", content::positions),

@@ -329,8 +329,6 @@ impl FileStore for Files {
 
     fn open(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
         let handle = self.reading(("open", folder, name), |link, path| {
-            // It may be opened to be written to.
-            self.listings.forget_of(path);
             open(link, path).map(|(handle, _)| handle)
         })?;
         Ok(self.file(folder, name, handle, None))

@@ -1,5 +1,6 @@
 //! Scripts for the server's own shell.
 
+use engine_api::StoreErrorKind;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg};
 
@@ -9,7 +10,10 @@ use crate::sftp::errors::Problem;
 /// It takes scripts from its input, so that it does not matter which shell the account has.
 const SHELL: &str = "/bin/sh";
 
-/// A script has ended when this is printed.
+/// A script has begun when this is printed.
+const BEGUN: &[u8] = b"holdfast-begun\n";
+
+/// It has ended when this is.
 const END: &[u8] = b"holdfast-end\n";
 
 /// More is no answer to any script of ours.
@@ -31,10 +35,10 @@ impl Session {
 }
 
 impl Shell {
-    /// Runs a script and waits for its end; what it printed. `None` when the shell has ended instead, or is none.
-    pub(in crate::sftp) async fn run(&mut self, mut script: Vec<u8>) -> Result<Option<Vec<u8>>, Problem> {
-        script.extend_from_slice(b"\necho ");
-        script.extend_from_slice(END);
+    /// Runs a script and waits for its end; what it printed. `None` when the shell has ended before it, or is none: it can be
+    /// run elsewhere, which is not true of one that has begun.
+    pub(in crate::sftp) async fn run(&mut self, script: &[u8]) -> Result<Option<Vec<u8>>, Problem> {
+        let script = [b"echo ", BEGUN, script, b"\necho ", END].concat();
         self.0.data_bytes(script).await.map_err(lost)?;
         let mut printed = Vec::new();
         loop {
@@ -48,9 +52,12 @@ impl Shell {
                         return Ok(None);
                     }
                 }
-                Some(ChannelMsg::Failure | ChannelMsg::Eof | ChannelMsg::Close) => return Ok(None),
+                Some(ChannelMsg::Failure | ChannelMsg::Eof | ChannelMsg::Close) if !has_begun(&printed) => {
+                    return Ok(None);
+                }
+                None if !has_begun(&printed) => return Err(Problem::lost("the server closed it")),
+                Some(ChannelMsg::Failure | ChannelMsg::Eof | ChannelMsg::Close) | None => return Err(cut_off()),
                 Some(_) => {}
-                None => return Err(Problem::lost("the server closed it")),
             }
         }
     }
@@ -59,6 +66,18 @@ impl Shell {
     pub(in crate::sftp) async fn close(self) {
         let _ = self.0.close().await;
     }
+}
+
+fn has_begun(printed: &[u8]) -> bool {
+    printed.split_inclusive(|byte| *byte == b'\n').any(|line| line == BEGUN)
+}
+
+fn cut_off() -> Problem {
+    Problem::hinted(
+        StoreErrorKind::Connection,
+        "the server's shell ended in the middle of a command, and nobody knows what that has done",
+        "run it again",
+    )
 }
 
 /// What stands before the line that ends it.
@@ -70,6 +89,12 @@ fn before_end(printed: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_line_itself_says_that_a_script_has_begun() {
+        assert!(has_begun(b"Welcome!\nholdfast-begun\n") && has_begun(b"holdfast-begun\nmore"));
+        assert!(!has_begun(b"") && !has_begun(b"echo holdfast-begun\n") && !has_begun(b"holdfast-begun"));
+    }
 
     #[test]
     fn the_end_is_a_line_of_its_own() {

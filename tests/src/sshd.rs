@@ -179,10 +179,14 @@ impl Sshd {
     pub fn stall(&self, pause: Duration) {
         let sessions = self.sessions();
         // One that has ended by itself meanwhile is as good.
-        let send = |signal| sessions.iter().for_each(|&process| drop(send(process, signal)));
-        send(Signal::STOP);
+        let signal = |signal| {
+            for &process in &sessions {
+                let _ = send(process, signal);
+            }
+        };
+        signal(Signal::STOP);
         std::thread::sleep(pause);
-        send(Signal::CONT);
+        signal(Signal::CONT);
     }
 
     fn signal(&self, signal: &str) {

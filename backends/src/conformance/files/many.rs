@@ -109,7 +109,8 @@ pub(super) fn changed_links(bench: &Bench<'_>) -> Outcome {
     let [removed, again, ..] = second else {
         return Err("too few files".to_owned());
     };
-    store.remove(top, removed).map_err(failed)?;
+    let gone = kinds(&store.remove_all(top, &[removed]));
+    expect(gone == ["()"], || format!("one was removed: {gone:?}"))?;
     store.remove(top, again).map_err(failed)?;
     bench.write(again, b"made again")?;
     let linked = kinds(&store.hard_links_if(top, &to, second, &is_old));

@@ -1,8 +1,7 @@
 //! What lies in folders that are linked from. One answer of a listing tells of a hundred names what a hundred questions would,
 //! and a server's process does one request after the other.
 
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,7 +26,7 @@ const FOR_EACH: usize = 8;
 const KEPT: usize = 4096;
 
 /// So many folders are listed at a time.
-const FOLDERS: usize = 32;
+const FOLDERS: usize = 16;
 
 /// After that a folder may have become another.
 const FRESH: Duration = Duration::from_mins(1);
@@ -112,13 +111,9 @@ impl Listing {
 }
 
 impl State {
-    /// Reads so many more answers; whether more may follow.
+    /// Reads so many more answers, unless too much is kept already; whether more may follow. What cannot be read is over.
     fn read_on(&mut self, answers: usize) -> bool {
-        let goes_on = self.names.len() < KEPT && self.read(answers).unwrap_or(false);
-        if !goes_on && self.names.len() < KEPT {
-            self.reading = Reading::Over;
-        }
-        goes_on
+        self.names.len() < KEPT && self.read(answers).unwrap_or(false)
     }
 
     fn read(&mut self, answers: usize) -> Result<bool, Problem> {

@@ -439,6 +439,7 @@ impl FileStore for Files {
             Ok(begun) => begun,
             Err(problem) => return names.iter().map(|name| Err(error(name, problem.clone()))).collect(),
         };
+        self.listings.forget();
         let ask = |name: &&[u8]| link.remove(&folders::within(&path, name)?);
         let asked: Vec<_> = names.iter().map(ask).collect();
         if let Some(Ok(last)) = asked.last() {

@@ -168,10 +168,10 @@ fn wait_for(what: &str, is_there: impl Fn() -> bool) {
     }
 }
 
-/// Enough for a sync before the one that counts.
+/// Enough for a sync before the one that counts, which the last write begins.
 fn write_much(files: &dyn FileStore) {
     let file = files.create(&files.root(), b"much").unwrap();
-    for at in 0..129 {
+    for at in 0..128 {
         file.write_at(at << 20, &[7; 1 << 20]).unwrap();
     }
     assert!(file.complete(&NewMetadata::default(), false).unwrap().is_empty());
@@ -208,6 +208,8 @@ fn a_sync_that_failed_is_not_made_good_by_one_that_does_not() {
             "{error}"
         );
     }
+    let file = files.create(&files.root(), b"more").unwrap();
+    file.write_at(0, b"more").unwrap_err();
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn a_sync_that_failed_is_not_made_good_by_one_that_does_not() {
 
 #[test]
 fn a_shell_that_ends_in_the_middle_of_a_sync_leaves_it_unknown() {
-    let (server, log) = need!(with_own_sync("sleep 30"), NO_SERVER);
+    let (server, log) = need!(with_own_sync("sleep 3"), NO_SERVER);
     let destination = open(&server, &directory(&server));
     let files = files(&destination);
     assert!(files.capabilities().sync_all, "{}", server.log());

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine_api::{Folder, StoreErrorKind};
 
@@ -97,7 +97,7 @@ impl Proofs<'_> {
                 FileKind::Folder | FileKind::Unknown => {
                     note.proven.store(true, Ordering::Relaxed);
                     if is_top {
-                        self.root.made.note(&note.path);
+                        self.root.made.note_seen(&note.path);
                     }
                 }
                 FileKind::Symlink => {
@@ -112,25 +112,52 @@ impl Proofs<'_> {
     }
 }
 
-/// Folders that were made and not used yet, and those at the top that were looked at: what they are need not be asked. A
-/// bounded number of them.
+/// Folders of which it need not be asked what they are. A bounded number of them.
 #[derive(Default)]
-pub(in crate::sftp) struct Made(Mutex<HashSet<Vec<u8>>>);
+pub(in crate::sftp) struct Made(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// Those that were made and not used yet, and those at the top that were looked at.
+    unused: HashSet<Vec<u8>>,
+    /// Those that were made and have no metadata of their own yet.
+    plain: HashSet<Vec<u8>>,
+}
 
 impl Made {
     const MOST: usize = 4096;
 
+    /// It was made just now.
     pub(super) fn note(&self, path: &[u8]) {
-        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if made.len() < Self::MOST {
-            made.insert(path.to_vec());
+        let mut known = self.lock();
+        if known.plain.len() < Self::MOST {
+            known.plain.insert(path.to_vec());
+        }
+        drop(known);
+        self.note_seen(path);
+    }
+
+    /// It was looked at.
+    fn note_seen(&self, path: &[u8]) {
+        let mut known = self.lock();
+        if known.unused.len() < Self::MOST {
+            known.unused.insert(path.to_vec());
         }
     }
 
     /// Whether it is known; it is forgotten by that, unless it is one of the few at the top.
     fn has(&self, path: &[u8], is_top: bool) -> bool {
-        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_top { made.contains(path) } else { made.remove(path) }
+        let unused = &mut self.lock().unused;
+        if is_top {
+            unused.contains(path)
+        } else {
+            unused.remove(path)
+        }
+    }
+
+    /// Whether it was made and has no metadata of its own yet; it is forgotten by that.
+    pub(super) fn is_plain(&self, path: &[u8]) -> bool {
+        self.lock().plain.remove(path)
     }
 
     /// Something else may be there now, and below it.
@@ -139,8 +166,13 @@ impl Made {
             let rest = made.strip_prefix(path);
             rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
         };
-        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        made.retain(|made| !is_there(made));
+        let mut known = self.lock();
+        known.unused.retain(|made| !is_there(made));
+        known.plain.retain(|made| !is_there(made));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

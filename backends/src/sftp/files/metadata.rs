@@ -43,6 +43,11 @@ pub(super) fn stat(found: &Attributes) -> Result<FileStat, Problem> {
     })
 }
 
+/// What is there where a folder was just made.
+pub(super) fn folder() -> Attributes {
+    Attributes::with_mode(0o040_700)
+}
+
 /// The number of links from an entry as `ls -l` shows it, where it looks like one.
 pub(super) fn links(shown: &[u8]) -> Option<u64> {
     let mut fields = shown.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());

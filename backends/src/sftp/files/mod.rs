@@ -468,7 +468,12 @@ impl FileStore for Files {
         let mut failed = Vec::new();
         let place = ("set the metadata of", folder, name);
         let done = self.within(place, |link, path| {
-            let found = link.lstat(path)?.attributes()?;
+            // A time of reading alone keeps that of the change, which must be known.
+            let found = if metadata.mtime.is_some() && self.root.made.is_plain(path) {
+                metadata::folder()
+            } else {
+                link.lstat(path)?.attributes()?
+            };
             let target = metadata::Target::Path { link, path, found };
             metadata::set(&target, metadata, &mut |operation, problem| {
                 failed.push((operation, problem))

@@ -168,6 +168,7 @@ impl Root {
     /// Closes what is kept open.
     pub(super) fn close_kept(&self) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.whole.let_go();
     }
 
     /// Asks whether the folder's filesystem is still there. The answer is for [`check`](Self::check).

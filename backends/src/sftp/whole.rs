@@ -43,6 +43,8 @@ pub(super) struct Known {
     asked: AtomicBool,
     starting: Mutex<Option<Starting>>,
     early: Early,
+    /// The connection on which the last early sync runs: another may take its place before that has ended.
+    busy: Mutex<Option<Arc<Link>>>,
 }
 
 /// A shell that is being started before it is wanted.
@@ -122,16 +124,29 @@ impl Known {
         let Some(running) = self.early.written(bytes)? else {
             return Ok(());
         };
-        match root.client.link() {
-            Ok(link) => link.begin(whole.syncing(&root.path_of(b"")), PATIENCE, |printed| match printed {
-                Ok(printed) => running.end(done(&printed)),
-                // Whether it ran, and how it ended, is not known.
-                Err(_) => drop(running),
-            }),
+        let Ok(link) = root.client.link() else {
             // Whoever needs the connection meets the reason.
-            Err(_) => running.end(Ok(())),
-        }
+            running.end(Ok(()));
+            return Ok(());
+        };
+        link.begin(whole.syncing(&root.path_of(b"")), PATIENCE, |printed| match printed {
+            Ok(printed) => running.end(done(&printed)),
+            // Whether it ran, and how it ended, is not known.
+            Err(_) => drop(running),
+        });
+        let before = self.lock_busy().replace(link);
+        drop(before);
         Ok(())
+    }
+
+    /// Lets go of what is kept of a connection.
+    pub(super) fn let_go(&self) {
+        let busy = self.lock_busy().take();
+        drop(busy);
+    }
+
+    fn lock_busy(&self) -> MutexGuard<'_, Option<Arc<Link>>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes everything durable that was written since.
@@ -142,7 +157,9 @@ impl Known {
                 "the server can only sync one file after the other",
             ));
         };
-        self.early.finish()?;
+        let finished = self.early.finish();
+        self.let_go();
+        finished?;
         // The server still has what it was sent, whatever became of the connection, unless it was started anew.
         root.client.again(0, |link| whole.sync(link, &root.path_of(b"")))
     }

@@ -130,7 +130,10 @@ impl State {
                 continue;
             };
             for entry in names {
-                if let Ok(stat) = metadata::stat(&entry.attributes) {
+                let told = entry.attributes;
+                // Some servers tell less in a listing than when they are asked.
+                let is_all = told.size.is_some() && told.times.is_some();
+                if let Some(stat) = metadata::stat(&told).ok().filter(|_| is_all) {
                     self.names.insert(entry.name, stat);
                 }
             }

@@ -1,4 +1,4 @@
-//! More channels of one connection, for files that are written. Each has a server process of its own, so that many files are
+//! More channels of one connection, for files that are written and for links. Each has a server process of its own, so that many files are
 //! made durable side by side, where one process does one after the other.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use engine_api::StoreErrorKind;
+
 use super::errors::Problem;
 
 /// So many bytes are written before the server is told to sync them.
@@ -79,8 +81,10 @@ impl Drop for Running {
     fn drop(&mut self) {
         let ended = self.ended.take();
         let unknown = || {
-            Err(Problem::lost(
-                "it broke while the server wrote to its disk, and nobody knows whether it could; run it again",
+            Err(Problem::hinted(
+                StoreErrorKind::Connection,
+                "the connection broke while the server wrote to its disk, and nobody knows whether it could",
+                "run it again",
             ))
         };
         let mut state = self.shared.lock();
@@ -114,7 +118,7 @@ mod tests {
 
     #[test]
     fn one_that_fails_or_is_lost_fails_all_that_follows() {
-        let failed = Problem::known(engine_api::StoreErrorKind::Other, "the disk is broken");
+        let failed = Problem::known(StoreErrorKind::Other, "the disk is broken");
         for (ended, text) in [(Some(failed), "broken"), (None, "nobody knows")] {
             let early = Early::default();
             let running = early.written(EVERY).unwrap().unwrap();

@@ -43,11 +43,11 @@ pub(super) struct Link {
     shell: Arc<tokio::sync::Mutex<Option<Shell>>>,
     /// More channels of the same connection; a channel beside the first has none.
     beside: Option<Beside>,
-    /// Files that are written over this channel.
+    /// Files that are written over this channel, and batches of links that are made.
     written: AtomicUsize,
 }
 
-/// A file that is written over a channel, while it lasts.
+/// A file that is written over a channel, or a batch of links, while it lasts.
 pub(super) struct Share(Arc<Link>);
 
 impl Link {

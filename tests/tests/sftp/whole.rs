@@ -1,12 +1,13 @@
 //! A whole filesystem of the server synced at once, where its shell can be had.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use engine_api::{Destination, FileStore, NewMetadata, StoreErrorKind};
 use holdfast_tests::need;
 use holdfast_tests::sshd::{Options, Sshd};
+use tempfile::TempDir;
 
 use crate::common::{NO_SERVER, open};
 
@@ -139,9 +140,10 @@ fn another_filesystem_in_the_place_is_not_synced_for_the_first() {
     assert!(of_another.unwrap_err().source.to_string().contains("anew"));
 }
 
-/// A server whose `sync` notes that it was called, and ends as `then` says.
-fn with_own_sync(then: &str) -> Option<(Sshd, PathBuf)> {
-    let folder = tempfile::tempdir().unwrap().keep();
+/// A server whose `sync` notes in the file `log` beside it that it was called, and ends as `then` says.
+fn with_own_sync(then: &str) -> Option<(Sshd, TempDir)> {
+    let own = tempfile::tempdir().unwrap();
+    let folder = own.path();
     let log = folder.join("log");
     let script = format!(
         "#!/bin/sh\n[ \"$1\" = --help ] && exec /bin/sync --help\necho \"$@\" >>'{}'\n{then}\n",
@@ -153,11 +155,11 @@ fn with_own_sync(then: &str) -> Option<(Sshd, PathBuf)> {
         lines: vec![format!("SetEnv PATH={}:/usr/bin:/bin", folder.display())],
         ..Options::default()
     })?;
-    Some((server, log))
+    Some((server, own))
 }
 
-fn synced(log: &Path) -> usize {
-    std::fs::read_to_string(log).map_or(0, |log| log.lines().count())
+fn synced(own: &TempDir) -> usize {
+    std::fs::read_to_string(own.path().join("log")).map_or(0, |log| log.lines().count())
 }
 
 fn wait_for(what: &str, is_there: impl Fn() -> bool) {
@@ -179,28 +181,28 @@ fn write_much(files: &dyn FileStore) {
 
 #[test]
 fn much_is_synced_while_more_is_written() {
-    let (server, log) = need!(with_own_sync("exec /bin/sync \"$@\""), NO_SERVER);
+    let (server, own) = need!(with_own_sync("exec /bin/sync \"$@\""), NO_SERVER);
     let destination = open(&server, &directory(&server));
     let files = files(&destination);
     assert!(files.capabilities().sync_all, "{}", server.log());
     write(files, b"little");
-    assert_eq!(synced(&log), 0);
+    assert_eq!(synced(&own), 0);
     write_much(files);
-    wait_for("no sync before the end", || synced(&log) == 1);
+    wait_for("no sync before the end", || synced(&own) == 1);
     files.sync().unwrap();
-    assert_eq!(synced(&log), 2, "the one that counts is another");
+    assert_eq!(synced(&own), 2, "the one that counts is another");
 }
 
 /// The system tells once of what it could not write.
 #[test]
 fn a_sync_that_failed_is_not_made_good_by_one_that_does_not() {
     let once = "[ -e \"$0.failed\" ] && exit 0; : >\"$0.failed\"; exit 1";
-    let (server, log) = need!(with_own_sync(once), NO_SERVER);
+    let (server, own) = need!(with_own_sync(once), NO_SERVER);
     let destination = open(&server, &directory(&server));
     let files = files(&destination);
     assert!(files.capabilities().sync_all, "{}", server.log());
     write_much(files);
-    wait_for("no sync before the end", || synced(&log) == 1);
+    wait_for("no sync before the end", || synced(&own) == 1);
     for _ in 0..2 {
         let error = files.sync().unwrap_err();
         assert!(
@@ -214,13 +216,13 @@ fn a_sync_that_failed_is_not_made_good_by_one_that_does_not() {
 
 #[test]
 fn a_shell_that_ends_in_the_middle_of_a_sync_leaves_it_unknown() {
-    let (server, log) = need!(with_own_sync("sleep 3"), NO_SERVER);
+    let (server, own) = need!(with_own_sync("sleep 3"), NO_SERVER);
     let destination = open(&server, &directory(&server));
     let files = files(&destination);
     assert!(files.capabilities().sync_all, "{}", server.log());
     let error = std::thread::scope(|scope| {
         let synced_by = scope.spawn(|| files.sync());
-        wait_for("no sync", || synced(&log) == 1);
+        wait_for("no sync", || synced(&own) == 1);
         for shell in server.shells() {
             server.kill(shell);
         }
@@ -228,7 +230,7 @@ fn a_shell_that_ends_in_the_middle_of_a_sync_leaves_it_unknown() {
     });
     assert_eq!(error.kind, StoreErrorKind::Connection, "{error}");
     assert!(error.source.to_string().contains("nobody knows"), "{error}");
-    assert_eq!(synced(&log), 1, "it was not simply asked again");
+    assert_eq!(synced(&own), 1, "it was not simply asked again");
 }
 
 /// Who says that much will be written has the shell started before the place is tried out, and the first channels after it.

@@ -1,4 +1,4 @@
-//! What only a kernel with CIFS and NFS can show. These tests run inside the guest that `guest_in_qemu` starts; there
+//! What only a kernel with CIFS and NFS can show. These tests run inside the guest that the tests of `qemu` start; there
 //! Samba and the kernel's NFS server listen on loopback. Anywhere else they have nothing to do.
 
 use std::fs;

@@ -1,8 +1,8 @@
 //! The guest: QEMU with Debian's kernel, this machine's filesystem below a layer of memory, and the tests of `guest`.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use holdfast_tests::need;
@@ -11,33 +11,25 @@ use holdfast_tests::world::program;
 /// The folder that `tests/guest/build` filled.
 const GUEST: &str = "HOLDFAST_TEST_GUEST";
 
-/// Two guests that work at once would only be in each other's way.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
 #[test]
 fn guest_in_qemu() {
-    run_alone("guest::", 7);
+    run("guest::", 7, 1);
+}
+
+/// A guest of their own: what its servers suffer harms no test that has servers. It has two processors, for with one a client
+/// that waits for a server in the same kernel has been seen to wait for ever.
+#[test]
+fn hanging_servers_in_qemu() {
+    run("outages::", 4, 2);
 }
 
 #[test]
 fn manual_in_qemu() {
-    run_alone("manual::,format::d82", 3);
+    run("manual::,format::d82", 3, 1);
 }
 
-/// A guest of their own: what its servers suffer harms no other test. It mostly waits, and can do so beside another one.
-#[test]
-fn hanging_servers_in_qemu() {
-    run("outages::", 4);
-}
-
-/// The same with no other guest that works.
-fn run_alone(only: &str, count: usize) {
-    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    run(only, count);
-}
-
-/// Runs the tests with these parts of names in a guest, which have to be so many.
-fn run(only: &str, count: usize) {
+/// Runs the tests with these parts of names in a guest, which have to be `count`.
+fn run(only: &str, count: usize, processors: u8) {
     let folder = std::env::var_os(GUEST)
         .map(PathBuf::from)
         .filter(|folder| folder.join("initramfs").exists());
@@ -63,26 +55,30 @@ fn run(only: &str, count: usize) {
     }
     let started = Instant::now();
     let disks = [disk.path(), empty[0].path(), empty[1].path()];
-    let output = qemu(&folder, disks, only).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| line.starts_with("test ") || line.contains("panicked"))
-        .collect();
-    println!("{}\n({} s)", lines.join("\n"), started.elapsed().as_secs());
-    assert!(
-        text.contains("guest: exit 0"),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let mut guest = qemu(&folder, disks, only, processors)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut text = String::new();
+    for line in BufReader::new(guest.stdout.take().unwrap()).split(b'\n') {
+        let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
+        if line.starts_with("test ") || line.contains("panicked") {
+            println!("{:4} s: {line}", started.elapsed().as_secs());
+        }
+        text += &line;
+        text.push('\n');
+    }
+    guest.wait().unwrap();
+    assert!(text.contains("guest: exit 0"), "{text}");
     assert!(
         text.contains(&format!(" {count} passed; 0 failed")),
         "not all tests of the guest ran:\n{text}"
     );
 }
 
-/// The disks: a stick with a label, an empty stick, an empty NVMe disk.
-fn qemu(folder: &Path, disks: [&Path; 3], only: &str) -> Command {
+/// The disks: a stick with a label, an empty stick, an empty NVMe disk. One of the `processors` does for most: with more, two
+/// guests on two real ones spend a third of them on waiting for each other's locks.
+fn qemu(folder: &Path, disks: [&Path; 3], only: &str, processors: u8) -> Command {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("guest/inside");
     let tests = std::env::current_exe().unwrap();
     let words = format!(
@@ -100,9 +96,9 @@ fn qemu(folder: &Path, disks: [&Path; 3], only: &str) -> Command {
         "-accel",
         "tcg,thread=multi",
         "-cpu",
-        "max",
+        "max,la57=off",
         "-smp",
-        "2",
+        &processors.to_string(),
         "-m",
         "1024",
     ]);

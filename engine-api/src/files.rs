@@ -54,8 +54,6 @@ pub struct FileCapabilities {
     pub copy_range: bool,
     /// [`StoredFile::reflink`] works.
     pub reflinks: bool,
-    /// [`FileStore::sync`] works; otherwise each file has to be synced.
-    pub sync_all: bool,
     /// How many operations at once pay off.
     pub concurrency: usize,
     /// Where the root is on this machine, when the store is a plain folder of it: an engine may then read and write it
@@ -118,7 +116,6 @@ impl Default for FileCapabilities {
             holes: false,
             copy_range: false,
             reflinks: false,
-            sync_all: false,
             concurrency: 1,
             local_path: None,
             unanswered: None,
@@ -304,6 +301,10 @@ pub trait FileStore: Send + Sync {
     /// Says that much is about to be written: a store begins with what takes a while to get ready, and does not wait for it.
     fn get_ready(&self) {}
 
+    /// Whether [`sync`](Self::sync) works; otherwise each file has to be synced. It takes a while to find out where the place
+    /// is far away, which is why it is no capability.
+    fn syncs_all(&self) -> bool;
+
     /// What has the name; `None` when nothing has.
     ///
     /// # Errors
@@ -467,7 +468,7 @@ pub trait FileStore: Send + Sync {
     /// Makes everything durable that was written.
     ///
     /// # Errors
-    /// [`Unsupported`](crate::StoreErrorKind::Unsupported) when [`FileCapabilities::sync_all`] does not say so; another
+    /// [`Unsupported`](crate::StoreErrorKind::Unsupported) when [`syncs_all`](Self::syncs_all) does not say so; another
     /// kind when a write failed after it seemed done.
     fn sync(&self) -> Result<(), StoreError>;
 

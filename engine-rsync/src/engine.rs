@@ -14,6 +14,9 @@ pub enum Marker {
     /// Refuse to write: the place may be the empty folder below a disk that is not mounted.
     #[default]
     Require,
+    /// As [`Require`](Self::Require), for whoever has seen it there a moment ago: what the place can do is tried out while it
+    /// is looked at again.
+    Seen,
     /// Make it: only for whoever knows that this is the right place, such as a set-up.
     Create,
 }

@@ -41,7 +41,7 @@ pub fn check_marker(engine: &RsyncEngine) -> Result<()> {
     if store.stat(&root, MARKER)?.is_some() {
         return Ok(());
     }
-    if engine.settings().marker == Marker::Require {
+    if engine.settings().marker != Marker::Create {
         return Err(Error::NoMarker {
             location: store.location().to_owned(),
         });
@@ -186,8 +186,14 @@ pub fn point_latest(store: &dyn FileStore, name: &[u8]) -> Result<()> {
 
 /// Makes a link to a snapshot that is to become `latest`.
 pub fn make_latest(store: &dyn FileStore, own: &Folder, name: &[u8]) -> Result<()> {
-    remove_file(store, own, LATEST)?;
-    Ok(store.symlink(own, LATEST, name)?)
+    match store.symlink(own, LATEST, name) {
+        // One that an earlier run did not live to show.
+        Err(error) if error.kind == StoreErrorKind::AlreadyExists => {
+            remove_file(store, own, LATEST)?;
+            Ok(store.symlink(own, LATEST, name)?)
+        }
+        other => Ok(other?),
+    }
 }
 
 /// Gives that link its name.

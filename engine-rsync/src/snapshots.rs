@@ -93,9 +93,9 @@ fn load(store: &dyn FileStore, time: Timestamp, name: &str, progress: &dyn Progr
     loaded(store, time, name, place::open(store, name), progress)
 }
 
-/// The snapshot of that name, whose records are to be read; those of a small one are read at once.
-pub fn load_to_read(store: &dyn FileStore, time: Timestamp, name: &str) -> Result<Stored> {
-    loaded(store, time, name, place::open_to_read(store, name), &Silent)
+/// The snapshot of that name, whose records are to be read, as [`place::open_to_read`] does.
+pub fn load_to_read(store: &dyn FileStore, time: Timestamp, name: &str, size: Option<u64>) -> Result<Stored> {
+    loaded(store, time, name, place::open_to_read(store, name, size), &Silent)
 }
 
 fn loaded(

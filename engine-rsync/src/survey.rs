@@ -1,6 +1,6 @@
 //! What lies in a destination, seen with two listings at the same time instead of a question for each thing.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use engine_api::{FileStore, Folder, Listed, Timestamp};
@@ -11,13 +11,16 @@ use crate::layout::{self, IN_PROGRESS, MARKER, REMOVING, TAKING_OVER};
 use crate::manifest::place;
 use crate::{prune, snapshots};
 
+/// Names, each with the length in bytes where the listing tells.
+type Names = BTreeMap<Box<[u8]>, Option<u64>>;
+
 /// What counts in the destination, and the names in Holdfast's own folder there, as they were at one moment.
 pub struct Survey {
     has_marker: bool,
     in_progress: bool,
     dated: Vec<(Timestamp, String)>,
     /// `None` when there is no such folder.
-    own: Option<BTreeSet<Box<[u8]>>>,
+    own: Option<Names>,
 }
 
 impl Survey {
@@ -58,7 +61,7 @@ impl Survey {
 
     /// Whether something has the name there.
     pub fn own_has(&self, name: &[u8]) -> bool {
-        self.own.as_ref().is_some_and(|own| own.contains(name))
+        self.own.as_ref().is_some_and(|own| own.contains_key(name))
     }
 
     /// Refuses a place that is not meant for backups, or makes it one where the settings say so.
@@ -76,8 +79,7 @@ impl Survey {
 
     /// Whether a snapshot was being removed and is not gone.
     pub fn is_half_removed(&self) -> bool {
-        let own = self.own.iter().flatten();
-        own.into_iter().any(|name| name.starts_with(REMOVING))
+        self.own_names().any(|name| name.starts_with(REMOVING))
     }
 
     /// The folders that are named as snapshots are, oldest first.
@@ -87,17 +89,25 @@ impl Survey {
 
     /// The files of manifests that belong to none of these snapshots.
     pub fn orphans(&self) -> Vec<Vec<u8>> {
-        let own = self.own.iter().flatten();
-        own.filter(|name| prune::is_orphan(name, &self.dated))
-            .map(|name| name.to_vec())
-            .collect()
+        let orphans = self.own_names().filter(|name| prune::is_orphan(name, &self.dated));
+        orphans.map(<[u8]>::to_vec).collect()
+    }
+
+    /// How long the manifest of that snapshot is, in bytes, where that is known.
+    pub fn manifest_size(&self, snapshot: &str) -> Option<u64> {
+        let own = self.own.as_ref()?;
+        *own.get(place::file_name(snapshot).as_slice())?
+    }
+
+    fn own_names(&self) -> impl Iterator<Item = &[u8]> {
+        self.own.iter().flat_map(BTreeMap::keys).map(AsRef::as_ref)
     }
 }
 
-fn own_names(store: &dyn FileStore) -> Result<BTreeSet<Box<[u8]>>> {
-    let mut names = BTreeSet::new();
+fn own_names(store: &dyn FileStore) -> Result<Names> {
+    let mut names = Names::new();
     each(store, &place::folder(store), |listed| {
-        names.insert(listed.name.into());
+        names.insert(listed.name.into(), listed.stat.map(|stat| stat.size));
     })?;
     Ok(names)
 }

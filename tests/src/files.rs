@@ -182,6 +182,10 @@ impl FileStore for GatedFiles {
         self.inner.get_ready();
     }
 
+    fn syncs_all(&self) -> bool {
+        self.inner.syncs_all()
+    }
+
     fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
         self.gate.read(name, || self.inner.stat(folder, name))
     }

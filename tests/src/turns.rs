@@ -79,12 +79,12 @@ pub struct FarFiles {
 }
 
 impl FarFiles {
-    /// What `inner` can do, but for what only a filesystem of this machine or one that syncs all at once can.
+    /// What `inner` can do, but for what only a filesystem of this machine can; each file is to be synced.
     #[must_use]
     pub fn new(inner: Arc<dyn FileStore>) -> Arc<Self> {
         let mut capabilities = inner.capabilities().clone();
         capabilities.local_path = None;
-        (capabilities.sync_all, capabilities.reflinks) = (false, false);
+        capabilities.reflinks = false;
         capabilities.concurrency = 128;
         let clock = Arc::new(Clock {
             state: Mutex::default(),
@@ -150,6 +150,10 @@ impl FileStore for FarFiles {
 
     fn get_ready(&self) {
         self.inner.get_ready();
+    }
+
+    fn syncs_all(&self) -> bool {
+        false
     }
 
     fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {

@@ -54,6 +54,10 @@ impl FileStore for BandwidthFiles {
         self.inner.get_ready();
     }
 
+    fn syncs_all(&self) -> bool {
+        self.inner.syncs_all()
+    }
+
     fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
         self.inner.stat(folder, name)
     }

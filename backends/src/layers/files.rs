@@ -149,6 +149,10 @@ impl FileStore for RetryFiles {
         self.inner.get_ready();
     }
 
+    fn syncs_all(&self) -> bool {
+        self.inner.syncs_all()
+    }
+
     fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
         self.tries.run(|_| self.inner.stat(folder, name))
     }

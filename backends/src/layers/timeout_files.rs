@@ -20,6 +20,7 @@ pub struct TimeoutFiles {
     aside: Arc<Aside>,
     unsynced: Arc<Unsynced>,
     capabilities: OnceLock<FileCapabilities>,
+    syncs_all: OnceLock<bool>,
 }
 
 impl TimeoutFiles {
@@ -33,6 +34,7 @@ impl TimeoutFiles {
             aside: Arc::new(aside),
             unsynced: Arc::default(),
             capabilities: OnceLock::new(),
+            syncs_all: OnceLock::new(),
         }
     }
 
@@ -131,6 +133,13 @@ impl FileStore for TimeoutFiles {
 
     fn get_ready(&self) {
         self.inner.get_ready();
+    }
+
+    fn syncs_all(&self) -> bool {
+        *self.syncs_all.get_or_init(|| {
+            let inner = Arc::clone(&self.inner);
+            self.ask("try out", b"", move || Ok(inner.syncs_all())).unwrap_or(false)
+        })
     }
 
     fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {

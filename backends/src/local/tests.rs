@@ -124,7 +124,7 @@ fn a_place_that_nobody_may_write_promises_nothing() {
     let files = open(&place.dir, true).unwrap().files.unwrap();
     fs::remove_dir(&place.dir).unwrap();
     assert!(!files.capabilities().hard_links);
-    assert!(!files.capabilities().sync_all);
+    assert!(!files.syncs_all());
     let why = files.capabilities().unanswered.as_ref().unwrap();
     assert_eq!(why.kind, StoreErrorKind::Vanished, "it is not that it cannot");
     assert_eq!(files.sync().unwrap_err().kind, StoreErrorKind::Vanished);

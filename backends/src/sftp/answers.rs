@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::errors::Problem;
 use super::pace::Pace;
+use super::window::Window;
 
 /// Bytes that requests and the answers they ask for may come to, all together: enough for 100 MB/s at 80 ms.
 pub(super) const BUDGET: usize = 8 << 20;
@@ -20,6 +21,7 @@ pub(super) struct Answers {
     silence: Duration,
     /// Of all channels of the connection.
     pace: Arc<Pace>,
+    window: Window,
 }
 
 struct State {
@@ -27,6 +29,8 @@ struct State {
     next: u32,
     used: usize,
     heard: Instant,
+    /// How long the fastest answer took.
+    turn: Duration,
     /// Those that wait for room, in the order in which they get it.
     queue: VecDeque<Arc<Queued>>,
     /// Why the connection is of no more use.
@@ -43,6 +47,8 @@ struct Waiting {
     place: Arc<Place>,
     cost: usize,
     bytes: usize,
+    sent: usize,
+    begun: Instant,
 }
 
 /// Where one answer is put down.
@@ -67,30 +73,38 @@ pub(super) struct Awaited {
 
 impl Answers {
     /// Nothing under way, and room for `budget` bytes; `silence` is how long the server may owe an answer without a word.
-    pub(super) fn new(budget: usize, silence: Duration, pace: Arc<Pace>) -> Arc<Self> {
+    pub(super) fn new(budget: usize, silence: Duration, pace: Arc<Pace>, window: Window) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 waiting: HashMap::new(),
                 next: 0,
                 used: 0,
                 heard: Instant::now(),
+                turn: Duration::MAX,
                 queue: VecDeque::new(),
                 over: None,
             }),
             budget,
             silence,
             pace,
+            window,
         })
     }
 
-    /// Gives a new request its number, as soon as there is room for `bytes` more, and hands it to `send`: requests
-    /// are sent in the order of their numbers.
-    pub(super) fn begin(self: &Arc<Self>, bytes: usize, send: impl FnOnce(u32)) -> Result<Awaited, Problem> {
+    /// Gives a new request of `sent` bytes its number, as soon as there is room for it and the `expected` bytes of its
+    /// answer, and hands it to `send`: requests are sent in the order of their numbers.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        (sent, expected): (usize, usize),
+        send: impl FnOnce(u32),
+    ) -> Result<Awaited, Problem> {
+        let bytes = sent + expected;
         let cost = bytes.clamp(LEAST, self.budget);
         let mut state = self.room_for(cost)?;
+        let begun = Instant::now();
         if state.waiting.is_empty() {
             // Nothing was owed until now, so there was no reason to say anything.
-            state.heard = Instant::now();
+            state.heard = begun;
         }
         let number = state.next;
         state.next = state.next.wrapping_add(1);
@@ -100,10 +114,12 @@ impl Answers {
             place: Arc::clone(&place),
             cost,
             bytes,
+            sent,
+            begun,
         };
         state.waiting.insert(number, waiting);
         self.call_next(&state);
-        self.pace.begin(bytes, Instant::now());
+        self.pace.begin(bytes, begun);
         send(number);
         Ok(Awaited {
             place,
@@ -156,6 +172,9 @@ impl Answers {
             .waiting
             .remove(&number)
             .ok_or(Problem::Nonsense("it answers what was not asked"))?;
+        let took = now.saturating_duration_since(waiting.begun);
+        state.turn = state.turn.min(took);
+        self.window.answered(waiting.sent, took, state.turn, state.used);
         state.used = state.used.saturating_sub(waiting.cost);
         self.call_next(&state);
         drop(state);
@@ -179,6 +198,10 @@ impl Answers {
             queued.go.notify_one();
         }
         state.used = 0;
+    }
+
+    pub(super) const fn window(&self) -> &Window {
+        &self.window
     }
 
     pub(super) fn pace(&self) -> Arc<Pace> {

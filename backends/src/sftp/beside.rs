@@ -102,7 +102,7 @@ impl Beside {
             let (runtime, opened, can) = (self.runtime.clone(), Arc::clone(&self.opened), can.clone());
             let (limit, answers) = (
                 self.connect_timeout,
-                Answers::new(BUDGET, self.stall_timeout, first.pace()),
+                Answers::new(BUDGET, self.stall_timeout, first.pace(), first.window().another()),
             );
             let refused = Arc::clone(&self.refused);
             self.runtime.spawn(async move {

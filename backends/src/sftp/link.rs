@@ -19,6 +19,7 @@ use super::requests::Answer;
 use super::settings::{Compress, Settings};
 use super::ssh::channel::{Channel, Incoming, deliver, send};
 use super::ssh::{self, Login, Session, Shell};
+use super::window::Window;
 use super::wire::{Decoder, Packet, VERSION, kind};
 
 /// How long a polite end may take.
@@ -90,14 +91,16 @@ impl Link {
         let session = Arc::new(session);
         let watched = Arc::downgrade(&session);
         let beside = one_channel.map(|refused| Beside::new(runtime, &session, settings, refused));
-        let mut link = Self::on(
-            runtime,
-            channel,
-            Some(session),
-            Answers::new(BUDGET, settings.stall_timeout, Arc::default()),
-        );
+        let is_watched = !compress && settings.compress == Compress::Slow;
+        let window = if is_watched {
+            Window::fixed()
+        } else {
+            Window::adapting()
+        };
+        let answers = Answers::new(BUDGET, settings.stall_timeout, Arc::default(), window);
+        let mut link = Self::on(runtime, channel, Some(session), answers);
         link.is_compressed = compress;
-        if !compress && settings.compress == Compress::Slow {
+        if is_watched {
             let watching = runtime.spawn(watch(watched, link.pace()));
             link.tasks.push(watching.abort_handle());
         }
@@ -170,7 +173,7 @@ impl Link {
         let Some(requests) = &self.requests else {
             return Err(Problem::lost("it was closed here"));
         };
-        self.answers.begin(packet.len() + expected, |number| {
+        self.answers.begin((packet.len(), expected), |number| {
             // When nobody takes it any more, the end reaches who waits for the answer.
             let _ = requests.send(packet.numbered(number));
         })
@@ -214,6 +217,11 @@ impl Link {
             let ran = tokio::time::timeout(patience, in_shell(&session, &shell, script)).await;
             end(ran.unwrap_or(Err(Problem::Silent(patience))));
         });
+    }
+
+    /// How much of one file may be under way.
+    pub(super) fn window(&self) -> &Window {
+        self.answers.window()
     }
 
     /// Watches all channels of the connection.

@@ -24,6 +24,7 @@ mod settings;
 mod ssh;
 mod transfer;
 mod whole;
+mod window;
 mod wire;
 
 use std::sync::Arc;

@@ -87,9 +87,10 @@ impl Root {
             let path = asked.path.name()?;
             let filesystem = asked.filesystem.map(known).transpose()?.flatten();
             let syncing = asked.folder.map(begin_sync).transpose()?;
-            Ok((client, path, filesystem.map(|found| found.id), syncing))
+            let whole = Known::before_anything(&link);
+            Ok((client, path, filesystem.map(|found| found.id), syncing, whole))
         };
-        let (client, path, filesystem, syncing) = open().map_err(|problem| context.error(problem))?;
+        let (client, path, filesystem, syncing, whole) = open().map_err(|problem| context.error(problem))?;
         Ok(Self {
             client,
             path,
@@ -100,7 +101,7 @@ impl Root {
             kept: Mutex::default(),
             changes: Changes::default(),
             made: Made::default(),
-            whole: Known::default(),
+            whole,
         })
     }
 

@@ -152,7 +152,9 @@ impl Writes {
         self.under_way
             .push_back((Answer::new(file.link().request(packet, 0)?), length));
         self.bytes += length;
-        while self.bytes > WINDOW || self.under_way.front().is_some_and(|(answer, _)| answer.is_there()) {
+        while self.bytes > file.link().window().bytes()
+            || self.under_way.front().is_some_and(|(answer, _)| answer.is_there())
+        {
             self.take()?;
         }
         Ok(())

@@ -36,50 +36,63 @@ const BOOT: &str = "cat /proc/sys/kernel/random/boot_id";
 const STARTED: &str = "holdfast-started";
 
 /// Whether the server can do that, once it was asked.
-#[derive(Default)]
 pub(super) struct Known {
+    /// The connection that was there before anything was written. While it lasts the server was not started anew; on another
+    /// it is too late to find out.
+    first: Weak<Link>,
     whole: OnceLock<Whole>,
     /// A server may end the connection rather than say no, and is not asked twice.
     asked: AtomicBool,
+    /// A shell that is being started before it is wanted.
     starting: Mutex<Option<Starting>>,
     early: Early,
     /// The connection on which the last early sync runs: another may take its place before that has ended.
     busy: Mutex<Option<Arc<Link>>>,
 }
 
-/// A shell that is being started before it is wanted.
-struct Starting {
-    link: Weak<Link>,
-    has_started: mpsc::Receiver<Result<bool, Problem>>,
-}
+/// Tells whether it has started.
+type Starting = mpsc::Receiver<Result<bool, Problem>>;
 
 impl Known {
+    /// Nothing yet; nothing was written either, on this connection or before.
+    pub(super) fn before_anything(link: &Arc<Link>) -> Self {
+        Self {
+            first: Arc::downgrade(link),
+            whole: OnceLock::new(),
+            asked: AtomicBool::new(false),
+            starting: Mutex::default(),
+            early: Early::default(),
+            busy: Mutex::default(),
+        }
+    }
+
     /// Has the shell started that [`find`](Self::find) will ask, without waiting for it.
     pub(super) fn begin(&self, root: &Root) {
         let settings = root.client.settings();
         if !settings.commands || self.asked.swap(true, Ordering::Relaxed) {
             return;
         }
-        let Ok(link) = root.client.link() else { return };
+        let Ok(Some(link)) = self.first_of(root) else { return };
         let (told, has_started) = mpsc::sync_channel(1);
         let script = format!("echo {STARTED}").into_bytes();
         link.begin(script, settings.connect_timeout, move |printed| {
             let _ = told.send(printed.map(|printed| line(&printed, STARTED).is_some()));
         });
-        let link = Arc::downgrade(&link);
-        *self.lock_starting() = Some(Starting { link, has_started });
+        *self.lock_starting() = Some(has_started);
+    }
+
+    /// The connection, unless it is another by now.
+    fn first_of(&self, root: &Root) -> Result<Option<Arc<Link>>, Problem> {
+        let link = root.client.link()?;
+        Ok(Some(link).filter(|link| std::ptr::eq(self.first.as_ptr(), Arc::as_ptr(link))))
     }
 
     /// Whether there may be a shell to ask on the connection.
-    fn may_ask(&self, link: &Arc<Link>, patience: Duration) -> Result<bool, Problem> {
+    fn may_ask(&self, patience: Duration) -> Result<bool, Problem> {
         let Some(starting) = self.lock_starting().take() else {
             return Ok(!self.asked.swap(true, Ordering::Relaxed));
         };
-        if !std::ptr::eq(starting.link.as_ptr(), Arc::as_ptr(link)) {
-            // The server has ended that connection.
-            return Ok(false);
-        }
-        match starting.has_started.recv_timeout(patience) {
+        match starting.recv_timeout(patience) {
             Ok(Err(problem)) if !matches!(problem, Problem::Silent(_)) => Err(problem),
             started => Ok(matches!(started, Ok(Ok(true)))),
         }
@@ -89,28 +102,28 @@ impl Known {
         self.starting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Finds out; `proof` is a folder by which the server's shell shows that it sees the same files as we do.
+    /// Finds out; `proof` makes a folder by which the server's shell shows that it sees the same files as we do. `None` where
+    /// there is no shell, and nothing was made.
     pub(super) fn find(
         &self,
         root: &Root,
         proof: impl FnOnce(&Arc<Link>) -> Result<Vec<u8>, Problem>,
-    ) -> Result<bool, Problem> {
+    ) -> Result<Option<bool>, Problem> {
         let settings = root.client.settings();
-        if !settings.commands {
-            return Ok(false);
+        if !settings.commands || !self.may_ask(settings.connect_timeout)? {
+            return Ok(None);
         }
-        let link = root.client.link()?;
-        if !self.may_ask(&link, settings.connect_timeout)? {
-            return Ok(self.whole.get().is_some());
-        }
+        let Some(link) = self.first_of(root)? else {
+            return Ok(None);
+        };
         let found = Whole::find(&link, &root.path_of(b""), &proof(&link)?, settings.connect_timeout);
         match found {
             Ok(Some(whole)) => {
                 self.whole.get_or_init(|| whole);
-                Ok(true)
+                Ok(Some(true))
             }
             // Whatever it is that runs there waits for something.
-            Ok(None) | Err(Problem::Silent(_)) => Ok(false),
+            Ok(None) | Err(Problem::Silent(_)) => Ok(Some(false)),
             Err(problem) => Err(problem),
         }
     }

@@ -185,8 +185,8 @@ impl Job<'_, '_> {
 
     /// Gives a written file its metadata and closes it; one that could not be written is removed.
     fn finish(&self, out: Box<dyn StoredFile>, written: Result<(), Failed>) -> Result<Settled, Failed> {
-        let sync = !self.context.store.capabilities().sync_all;
         let closed = written.and_then(|()| {
+            let sync = !self.context.store.syncs_all();
             let failed = self.described(|new| out.complete(new, sync))?;
             Ok(self.settled(&failed))
         });

@@ -4,7 +4,8 @@
 //! must not grow with their number.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex};
+use std::sync::mpsc::Receiver;
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -22,8 +23,20 @@ pub struct Ledger<'a> {
     slots: Mutex<Slots>,
     freed: Condvar,
     /// Locked before the slots are emptied, so that records are written in order.
-    pending: Mutex<Option<Pending<'a>>>,
+    manifest: Mutex<Manifest<'a>>,
 }
+
+/// What is written.
+enum Manifest<'a> {
+    /// Nothing: everything is only counted.
+    None,
+    /// It is being begun.
+    Beginning(Beginning<'a>),
+    Begun(Box<Pending<'a>>),
+}
+
+/// A manifest that somebody else begins.
+pub type Beginning<'a> = Receiver<Result<Box<Pending<'a>>>>;
 
 #[derive(Default)]
 struct Slots {
@@ -36,12 +49,12 @@ struct Slots {
 
 impl<'a> Ledger<'a> {
     /// For a manifest of a place that is far away or not; without one everything is only counted.
-    pub fn new(pending: Option<Pending<'a>>, is_far: bool) -> Self {
+    pub fn new(manifest: Option<Beginning<'a>>, is_far: bool) -> Self {
         Self {
             most: if is_far { MOST_FAR } else { MOST },
             slots: Mutex::default(),
             freed: Condvar::new(),
-            pending: Mutex::new(pending),
+            manifest: Mutex::new(manifest.map_or(Manifest::None, Manifest::Beginning)),
         }
     }
 
@@ -80,7 +93,7 @@ impl<'a> Ledger<'a> {
     }
 
     fn write(&self) -> Result<()> {
-        let mut pending = lock(&self.pending);
+        let mut manifest = lock(&self.manifest);
         let mut ready = Vec::new();
         let mut slots = lock(&self.slots);
         while let Some(record) = slots.waiting.pop_front_if(|slot| slot.is_some()).flatten() {
@@ -89,7 +102,7 @@ impl<'a> Ledger<'a> {
         }
         drop(slots);
         self.freed.notify_one();
-        if let Some(pending) = &mut *pending {
+        if let Some(pending) = manifest.begun()? {
             for record in ready {
                 pending.push(&record).map_err(failed)?;
             }
@@ -98,10 +111,26 @@ impl<'a> Ledger<'a> {
     }
 
     /// The manifest, when all is written.
-    pub fn into_pending(self) -> Option<Pending<'a>> {
-        self.pending
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    pub fn into_pending(self) -> Result<Option<Box<Pending<'a>>>> {
+        let mut manifest = self.manifest.into_inner().unwrap_or_else(PoisonError::into_inner);
+        manifest.begun()?;
+        Ok(match manifest {
+            Manifest::Begun(pending) => Some(pending),
+            Manifest::None | Manifest::Beginning(_) => None,
+        })
+    }
+}
+
+impl<'a> Manifest<'a> {
+    /// Waits until it has begun.
+    fn begun(&mut self) -> Result<Option<&mut Pending<'a>>> {
+        if let Self::Beginning(beginning) = self {
+            *self = Self::Begun(beginning.recv().unwrap_or(Err(Error::Interrupted))?);
+        }
+        Ok(match self {
+            Self::Begun(pending) => Some(pending),
+            Self::None | Self::Beginning(_) => None,
+        })
     }
 }
 

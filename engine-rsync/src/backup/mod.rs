@@ -24,6 +24,7 @@ mod prepare;
 mod publish;
 mod stored;
 
+use std::sync::mpsc;
 use std::time::Instant;
 
 use engine_api::{BackupReport, BackupRequest, Event, FileStore, Phase, Progress};
@@ -82,7 +83,7 @@ fn dry(engine: &RsyncEngine, request: &BackupRequest, progress: &dyn Progress) -
     let walk = start(engine.store(), request, progress)?;
     walk_all(&context, walk, None, request)?;
     let mut report = context.counters.into_report();
-    report.parent = base.map(|base| base.id());
+    report.parent = base.as_ref().map(Base::id);
     Ok(report)
 }
 
@@ -94,14 +95,23 @@ fn wet(engine: &RsyncEngine, request: &BackupRequest, progress: &dyn Progress) -
         None => engine.store(),
     };
     let walk = start(store, request, progress)?;
-    let pending = plan.begin_manifest(store, engine, request, walk.includes())?;
+    let (begun, beginning) = mpsc::sync_channel(1);
     let context = Context {
         lock: Some(&lock),
         resumes: plan.resumes,
-        ledger: Ledger::new(Some(pending), is_far(store)),
+        ledger: Ledger::new(Some(beginning), is_far(store)),
         ..Context::new(store, plan.base.as_ref(), request, progress)
     };
-    let walked = walk_all(&context, walk, Some(&plan.building), request);
+    let (paths, plan_made) = (walk.includes().to_vec(), &plan);
+    let walked = std::thread::scope(|scope| {
+        // The walk need not wait for either.
+        scope.spawn(|| store.syncs_all());
+        scope.spawn(move || {
+            let manifest = plan_made.begin_manifest(store, engine, request, &paths);
+            let _ = begun.send(manifest.map(Box::new));
+        });
+        walk_all(&context, walk, Some(&plan.building), request)
+    });
     let mut removed = tell_removed(roomy.as_ref(), progress);
     walked?;
     let Context { ledger, counters, .. } = context;

@@ -63,7 +63,10 @@ impl Plan {
                 (Some(_), ..) => base(engine, store, request)?,
                 (None, None, _) => None,
                 (None, Some((_, name)), Some(early)) if *name == early.name() => Some(Base::new(early)),
-                (None, Some((time, name)), _) => Some(Base::new(snapshots::load_to_read(store, *time, name)?)),
+                (None, Some((time, name)), _) => {
+                    let size = seen.manifest_size(name);
+                    Some(Base::new(snapshots::load_to_read(store, *time, name, size)?))
+                }
             },
             building: layout::own_child(&own, BUILDING)?,
             own,

@@ -3,26 +3,33 @@
 use engine_api::{BackupRequest, Progress};
 
 use super::plan::Plan;
-use crate::RsyncEngine;
 use crate::error::Result;
 use crate::layout;
 use crate::lock::Lock;
 use crate::snapshots;
 use crate::survey::Survey;
+use crate::{Marker, RsyncEngine};
 
 /// Takes the lock and makes the plan.
 pub fn run(engine: &RsyncEngine, request: &BackupRequest, progress: &dyn Progress) -> Result<(Lock, Plan)> {
     let store = engine.store();
     store.get_ready();
-    let seen = Survey::take(engine)?;
-    // Before anything is written, a lock too.
-    seen.check_marker(engine)?;
     std::thread::scope(|scope| {
         // Whoever asks next waits for this answer.
-        scope.spawn(|| store.capabilities());
+        let try_out = || scope.spawn(|| store.capabilities());
+        if engine.settings().marker == Marker::Seen {
+            try_out();
+        }
+        let seen = Survey::take(engine)?;
+        // Before anything is written, a lock too.
+        seen.check_marker(engine)?;
+        try_out();
         let newest = seen.dated().last().cloned();
         let expected = newest.filter(|_| request.parent.is_none() && !seen.may_be_taken_over());
-        let early = expected.map(|(time, name)| scope.spawn(move || snapshots::load_to_read(store, time, &name)));
+        let early = expected.map(|(time, name)| {
+            let size = seen.manifest_size(&name);
+            scope.spawn(move || snapshots::load_to_read(store, time, &name, size))
+        });
         // What another run did meanwhile shows only to who holds the lock.
         let (lock, now) = Lock::take_and(engine, progress, Some(&seen), || Survey::take(engine))?;
         now.check_marker(engine)?;

@@ -23,7 +23,7 @@ pub fn run(store: &dyn FileStore, plan: &Plan, ledger: Ledger<'_>, report: &Back
     layout::show_latest(store, &plan.own)
 }
 
-/// What comes before anything is seen, the sync too; none of it waits for another.
+/// What comes before anything is seen, the sync too; nothing waits for another without need.
 fn finish<'a>(
     store: &dyn FileStore,
     plan: &Plan,
@@ -31,29 +31,36 @@ fn finish<'a>(
     report: &BackupReport,
     lock: &Lock,
 ) -> Result<Option<Complete<'a>>> {
+    let syncs_all = store.syncs_all();
     let others = || {
         together(&[
             &|| lock.confirm(),
             &|| layout::make_latest(store, &plan.own, plan.name.as_bytes()),
             &|| check_free(store, plan),
-            // A place far away opens it for that, and has it open when the names in it change.
-            &|| Ok(store.sync_folder(&store.root())?),
+            // A place far away opens it for that, and has it open when the names in it change; so it does when it syncs all.
             &|| {
-                open_up(store, plan);
-                if store.capabilities().sync_all {
-                    store.sync()?;
+                if syncs_all {
+                    return Ok(());
                 }
-                Ok(())
+                Ok(store.sync_folder(&store.root())?)
             },
         ])
     };
     std::thread::scope(|scope| {
         let others = scope.spawn(others);
+        let opened_up = scope.spawn(|| open_up(store, plan));
         // Here, where the memory of the walk is free again.
-        let pending = ledger.into_pending();
-        let manifest = pending.map(|pending| pending.complete(report.bytes_added));
+        let pending = ledger.into_pending()?;
+        let manifest = pending.map(|pending| pending.complete(report.bytes_added, !syncs_all));
         let manifest = manifest.transpose().map_err(|error| failed(plan, error));
-        others.join().unwrap_or(Err(Error::Interrupted)).and(manifest)
+        let _ = opened_up.join();
+        let synced = if syncs_all && manifest.is_ok() {
+            store.sync().map_err(Error::from)
+        } else {
+            Ok(())
+        };
+        let others = others.join().unwrap_or(Err(Error::Interrupted));
+        others.and(manifest.and_then(|manifest| synced.map(|()| manifest)))
     })
 }
 

@@ -13,6 +13,7 @@ mod parts;
 pub mod place;
 mod reader;
 mod record;
+mod stored;
 mod tail;
 #[cfg(test)]
 mod tests;

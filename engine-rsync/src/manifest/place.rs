@@ -5,14 +5,13 @@ use std::io::{self, Write};
 
 use engine_api::{FileStore, Folder, NewMetadata, StoreError, StoreErrorKind, StoredFile};
 
+use super::stored::{START, Stored};
 use super::{About, Manifest, ManifestError, Record, Source, Totals, Writer};
 
 /// The folder of the manifests, in the destination.
 pub const FOLDER: &[u8] = b".holdfast";
 const SUFFIX: &[u8] = b".manifest";
 const UNFINISHED: &[u8] = b".manifest.part";
-/// Up to this size a manifest is read at once.
-const AT_ONCE: usize = 256 << 10;
 /// So much is written at once.
 const PIECE: usize = 256 << 10;
 
@@ -51,23 +50,44 @@ pub fn open(store: &dyn FileStore, snapshot: &str) -> Result<Option<Manifest>, M
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let manifest = Manifest::open(Box::new(Stored(file)))?;
+    let manifest = Manifest::open(Box::new(Stored::new(file)))?;
     Ok(Some(manifest).filter(|manifest| manifest.about().snapshot == snapshot))
 }
 
-/// The same for one whose records will be read: where it is small, all of it is read at once.
+/// The same for one whose records will be read, and which has `size` bytes as far as is known: a small one is read at once,
+/// and both ends of a large one. A store far away waits less often.
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_to_read(store: &dyn FileStore, snapshot: &str) -> Result<Option<Manifest>, ManifestError> {
-    let content = match store.read_start(&folder(store), &file_name(snapshot), AT_ONCE) {
-        Ok((_, content)) if content.len() < AT_ONCE => content,
-        Ok(_) => return open(store, snapshot),
+pub fn open_to_read(
+    store: &dyn FileStore,
+    snapshot: &str,
+    size: Option<u64>,
+) -> Result<Option<Manifest>, ManifestError> {
+    let (folder, name) = (folder(store), file_name(snapshot));
+    let known = match size {
+        Some(size) if size >= START as u64 => {
+            let file = store.open(&folder, &name);
+            let stored = file.and_then(|file| Stored::with_ends(file, size));
+            stored.map(|stored| Some(Box::new(stored) as Box<dyn Source>))
+        }
+        _ => {
+            let read = store.read_start(&folder, &name, START);
+            read.map(|(_, content)| (content.len() < START).then(|| Box::new(content) as Box<dyn Source>))
+        }
+    };
+    let source = match known {
+        Ok(Some(source)) => source,
+        Ok(None) => return open(store, snapshot),
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let manifest = Manifest::open(Box::new(content))?;
-    Ok(Some(manifest).filter(|manifest| manifest.about().snapshot == snapshot))
+    match Manifest::open(source) {
+        Ok(manifest) => Ok(Some(manifest).filter(|manifest| manifest.about().snapshot == snapshot)),
+        // Perhaps another has taken its place.
+        Err(_) if size.is_some() => open(store, snapshot),
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes the manifest of a snapshot, if there is one.
@@ -132,23 +152,23 @@ impl<'a> Pending<'a> {
     /// # Errors
     /// When any of that failed; then there is no new manifest.
     pub fn publish(self, bytes_added: u64) -> Result<Totals, ManifestError> {
-        let complete = self.complete(bytes_added)?;
+        let complete = self.complete(bytes_added, true)?;
         complete.show()?;
         Ok(complete.totals)
     }
 
-    /// Finishes the manifest and makes it durable.
+    /// Finishes the manifest, and makes it durable unless `sync` says that the caller will.
     ///
     /// # Errors
     /// When that failed.
-    pub fn complete(self, bytes_added: u64) -> Result<Complete<'a>, ManifestError> {
+    pub fn complete(self, bytes_added: u64, sync: bool) -> Result<Complete<'a>, ManifestError> {
         let (sink, totals) = self.writer.finish(bytes_added)?;
         let private = NewMetadata {
             mode: Some(0o600),
             ..NewMetadata::default()
         };
         // What a place without modes says does not matter here.
-        let _ = sink.file.complete(&private, true)?;
+        let _ = sink.file.complete(&private, sync)?;
         Ok(Complete {
             store: self.store,
             folder: self.folder,
@@ -158,7 +178,7 @@ impl<'a> Pending<'a> {
     }
 }
 
-/// A manifest that is complete and durable, and has not its name yet.
+/// A manifest that is complete, and has not its name yet.
 pub struct Complete<'a> {
     store: &'a dyn FileStore,
     folder: Folder,
@@ -167,7 +187,7 @@ pub struct Complete<'a> {
 }
 
 impl Complete<'_> {
-    /// Gives it its name; an older one of the snapshot is replaced.
+    /// Gives it its name when it is durable; an older one of the snapshot is replaced.
     ///
     /// # Errors
     /// When that failed; then there is no new manifest.
@@ -214,28 +234,6 @@ impl Write for Sink {
         self.file.write_at(self.offset, &self.piece).map_err(io::Error::other)?;
         self.offset += self.piece.len() as u64;
         self.piece.clear();
-        Ok(())
-    }
-}
-
-/// A file of the store that is read.
-struct Stored(Box<dyn StoredFile>);
-
-impl Source for Stored {
-    fn len(&self) -> io::Result<u64> {
-        self.0.stat().map(|stat| stat.size).map_err(io::Error::other)
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let (mut rest, mut at) = (buffer, offset);
-        while !rest.is_empty() {
-            let read = self.0.read_at(at, rest).map_err(io::Error::other)?;
-            if read == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            rest = rest.get_mut(read..).unwrap_or_default();
-            at += read as u64;
-        }
         Ok(())
     }
 }

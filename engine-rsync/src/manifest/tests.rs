@@ -217,3 +217,69 @@ proptest! {
         }
     }
 }
+
+fn place() -> (tempfile::TempDir, Arc<dyn engine_api::FileStore>) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = backends::local::open(folder.path(), true).unwrap().files.unwrap();
+    store.make_folder(&store.root(), place::FOLDER).unwrap();
+    (folder, store)
+}
+
+/// Whatever of it was read at once, and whatever was said of its length.
+#[test]
+fn one_that_is_read_from_both_ends_is_the_same() {
+    let records = many();
+    let mut bytes = write(&records);
+    let snapshot = about().snapshot;
+    let (folder, store) = place();
+    let path = folder.path().join(".holdfast/2019-05-09-105054.manifest");
+    std::fs::write(&path, &bytes).unwrap();
+    let len = bytes.len() as u64;
+    assert!(len > stored::START as u64, "{len} bytes are too few to have two ends");
+    for size in [None, Some(len), Some(len - 1), Some(len + 1), Some(0), Some(10 * len)] {
+        let manifest = place::open_to_read(store.as_ref(), &snapshot, size).unwrap().unwrap();
+        let read: Result<Vec<_>, _> = manifest.records().collect();
+        assert!(read.unwrap() == records, "{size:?}");
+    }
+    assert!(
+        place::open_to_read(store.as_ref(), "2019-05-09-105055", Some(len))
+            .unwrap()
+            .is_none()
+    );
+    // What is damaged is so however it is opened.
+    let at = bytes.len() - 3;
+    bytes[at] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    for size in [None, Some(len)] {
+        assert!(
+            place::open_to_read(store.as_ref(), &snapshot, size).is_err(),
+            "{size:?}"
+        );
+    }
+}
+
+#[test]
+fn both_ends_and_what_is_between_them_are_one_file() {
+    let (folder, store) = place();
+    let start = stored::START;
+    for len in [0, 1, start - 1, start, start + 1, start + (64 << 10), 3 * start] {
+        let content: Vec<u8> = (0..len).map(|at| u8::try_from(at % 251).unwrap()).collect();
+        std::fs::write(folder.path().join("file"), &content).unwrap();
+        let file = store.open(&store.root(), b"file").unwrap();
+        let stored = stored::Stored::with_ends(file, len as u64).unwrap();
+        assert_eq!(stored.len().unwrap(), len as u64);
+        let edges = [0, 1, start - 1, start, len / 2, len.saturating_sub(64 << 10), len];
+        for (from, to) in edges.iter().flat_map(|from| edges.iter().map(move |to| (*from, *to))) {
+            if from > to || to > len {
+                continue;
+            }
+            let mut buffer = vec![0; to - from];
+            stored.read_at(from as u64, &mut buffer).unwrap();
+            assert!(buffer == content[from..to], "{from} to {to} of {len}");
+            assert!(
+                stored.read_at(from as u64, &mut vec![0; len - from + 1]).is_err(),
+                "beyond {len}"
+            );
+        }
+    }
+}

@@ -32,6 +32,10 @@ impl FileStore for RoomyStore {
         self.room.store.get_ready();
     }
 
+    fn syncs_all(&self) -> bool {
+        self.room.store.syncs_all()
+    }
+
     fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
         self.room.store.stat(folder, name)
     }

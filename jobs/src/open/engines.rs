@@ -65,7 +65,7 @@ pub(super) fn open(
             if files.stat(&files.root(), MARKER)?.is_none() {
                 return Err(none(site).into());
             }
-            let engine = RsyncEngine::open(files, rsync(context, site, Marker::Require));
+            let engine = RsyncEngine::open(files, rsync(context, site));
             Ok(Opened::Rsync(Box::new(engine)))
         }
     }
@@ -107,7 +107,7 @@ pub(super) fn make(
         EngineName::Rsync => {
             let files = files(site, destination)?;
             make_marker(files.as_ref())?;
-            let engine = RsyncEngine::open(files, rsync(context, site, Marker::Require));
+            let engine = RsyncEngine::open(files, rsync(context, site));
             Ok(Opened::Rsync(Box::new(engine)))
         }
     }
@@ -135,13 +135,14 @@ fn make_marker(files: &dyn FileStore) -> Result<(), StoreError> {
     }
 }
 
-fn rsync(context: &Context, site: &Site, marker: Marker) -> engine_rsync::Settings {
+/// For a place whose marker was seen, or made.
+fn rsync(context: &Context, site: &Site) -> engine_rsync::Settings {
     engine_rsync::Settings {
         host: context.host.clone(),
         user: context.user.clone(),
         zone: context.zone.clone(),
         strategy: Some(site.strategy.clone()),
-        marker,
+        marker: Marker::Seen,
         retry_lock: site.access.retry_lock,
         ..engine_rsync::Settings::default()
     }

@@ -95,6 +95,7 @@ impl Repository {
             Err(error) if known && is_missing(&error) => return Err(gone(&site).into()),
             other => other?,
         };
+        connected.get_ready();
         let kept = known_secret(&site)?;
         let ready = kept.is_some() || !site.has_password();
         // Without a password, any answer but one says that there is a repository.
@@ -207,6 +208,13 @@ impl Connected {
     /// What had to be tried again, in lines.
     pub(crate) fn retries(&self) -> Vec<String> {
         self.retries.lines()
+    }
+
+    /// Much will be written.
+    fn get_ready(&self) {
+        if let Some(files) = &self.destination.files {
+            files.get_ready();
+        }
     }
 
     fn with(self, engine: Opened, site: Site) -> Repository {

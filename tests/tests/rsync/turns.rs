@@ -54,11 +54,11 @@ fn turns_do_not_grow_with_files_that_many_can_wait_for_at_once() {
     // Two for a file, of which 128 wait at once; the folders, the lock, the manifest and the names are the rest.
     let (first, _) = save();
     assert!(
-        first < 2 * files / 128 + 60,
+        first < 2 * files / 128 + 30,
         "{first} turns for a first backup of {files} files"
     );
     let (second, calls) = save();
-    assert!(second < 60, "{second} turns when none of {files} files had changed");
+    assert!(second < 25, "{second} turns when none of {files} files had changed");
     // One for the links of a folder, one to make three folders, two for each folder's own metadata.
     assert!(calls < FOLDERS * 10 + 100, "{calls} calls when nothing had changed");
     let restored = bench.path("restored");

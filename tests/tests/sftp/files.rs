@@ -196,6 +196,10 @@ fn reading_on_in_any_steps_gives_what_is_there_and_asks_for_it_once() {
         if read < wanted {
             break;
         }
+        // A look elsewhere costs no more than itself.
+        let elsewhere = usize::try_from(random.below(LENGTH as u64 - 100)).unwrap();
+        assert_eq!(file.read_at(elsewhere as u64, &mut buffer[..100]).unwrap(), 100);
+        assert!(buffer[..100] == content[elsewhere..elsewhere + 100], "{elsewhere}");
     }
     let received = received.load(Ordering::SeqCst);
     assert!(received < LENGTH as u64 * 11 / 10, "{received} bytes for {LENGTH}");

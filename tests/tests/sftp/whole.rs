@@ -36,7 +36,7 @@ fn forced(command: &str) -> Options {
 /// Nothing can be synced at once, and all else is as it is with a shell.
 fn assert_no_shell(files: &dyn FileStore) {
     let capabilities = files.capabilities();
-    assert!(!capabilities.sync_all && capabilities.hard_links && capabilities.modes);
+    assert!(!files.syncs_all() && capabilities.hard_links && capabilities.modes);
     assert_eq!(files.sync().unwrap_err().kind, StoreErrorKind::Unsupported);
 }
 
@@ -46,7 +46,7 @@ fn all_is_synced_by_a_shell_that_waits_and_by_a_new_one_when_that_has_ended() {
     let destination = open(&server, &directory(&server));
     let files = files(&destination);
     assert!(server.shells().is_empty(), "nobody has asked for anything yet");
-    assert!(files.capabilities().sync_all, "{}", server.log());
+    assert!(files.syncs_all(), "{}", server.log());
     let shells = server.shells();
     assert_eq!(shells.len(), 1);
     write(files, b"one");
@@ -63,7 +63,7 @@ fn a_folder_that_is_gone_is_only_synced_by_the_shell_that_has_it_open() {
     let server = need!(Sshd::start(), NO_SERVER);
     let directory = directory(&server);
     let destination = open(&server, &directory);
-    assert!(files(&destination).capabilities().sync_all);
+    assert!(files(&destination).syncs_all());
     std::fs::rename(&directory, directory.with_extension("elsewhere")).unwrap();
     // The shell has it open, and the filesystem is the same.
     files(&destination).sync().unwrap();
@@ -82,7 +82,7 @@ fn a_lost_connection_is_made_again_for_it() {
     let mut server = need!(Sshd::start(), NO_SERVER);
     let destination = open(&server, &directory(&server));
     let files = files(&destination);
-    assert!(files.capabilities().sync_all);
+    assert!(files.syncs_all());
     write(files, b"one");
     for process in server.sessions().into_iter().chain(server.shells()) {
         server.kill(process);
@@ -111,6 +111,44 @@ fn a_record_can_forbid_it() {
     assert!(server.shells().is_empty());
 }
 
+/// On another connection than the first the server may have been started anew, with the loss of what was written before.
+#[test]
+fn what_was_written_over_a_connection_that_broke_is_not_vouched_for() {
+    for is_ready in [false, true] {
+        let server = need!(Sshd::start(), NO_SERVER);
+        let destination = open(&server, &directory(&server));
+        let files = files(&destination);
+        if is_ready {
+            files.get_ready();
+            wait_for("no shell", || server.shells().len() == 1);
+        }
+        write(files, b"one");
+        for process in server.sessions() {
+            server.kill(process);
+        }
+        wait_for("it does not connect again", || {
+            files.stat(&files.root(), b"one").is_ok()
+        });
+        assert!(!files.syncs_all());
+        assert_eq!(files.sync().unwrap_err().kind, StoreErrorKind::Unsupported);
+        let left = std::fs::read_dir(directory(&server)).unwrap().count();
+        assert_eq!(left, 1, "a folder was left behind");
+    }
+}
+
+/// Who does not say beforehand that much will be written can find out later, too.
+#[test]
+fn it_can_be_found_out_after_something_was_written() {
+    let server = need!(Sshd::start(), NO_SERVER);
+    let destination = open(&server, &directory(&server));
+    let files = files(&destination);
+    write(files, b"one");
+    assert!(files.syncs_all());
+    files.sync().unwrap();
+    let left = std::fs::read_dir(directory(&server)).unwrap().count();
+    assert_eq!(left, 1, "a folder was left behind");
+}
+
 /// A filesystem that took the place of the one that was written to has nothing of it.
 #[test]
 fn another_filesystem_in_the_place_is_not_synced_for_the_first() {
@@ -118,7 +156,7 @@ fn another_filesystem_in_the_place_is_not_synced_for_the_first() {
     let directory = directory(&server);
     let destination = open(&server, &directory);
     let files = files(&destination);
-    assert!(files.capabilities().sync_all);
+    assert!(files.syncs_all());
     write(files, b"one");
     let mounted = std::process::Command::new("mount")
         .args(["-t", "tmpfs", "none"])
@@ -134,8 +172,12 @@ fn another_filesystem_in_the_place_is_not_synced_for_the_first() {
         server.kill(shell);
     }
     let of_another = files.sync();
-    let unmounted = std::process::Command::new("umount").arg(&directory).status();
-    assert!(unmounted.unwrap().success());
+    // What is open on the server goes with the connection.
+    drop(destination);
+    wait_for("it cannot be unmounted", || {
+        let unmounted = std::process::Command::new("umount").arg(&directory).status();
+        unmounted.unwrap().success()
+    });
     synced.unwrap();
     assert!(of_another.unwrap_err().source.to_string().contains("anew"));
 }
@@ -184,7 +226,7 @@ fn much_is_synced_while_more_is_written() {
     let (server, own) = need!(with_own_sync("exec /bin/sync \"$@\""), NO_SERVER);
     let destination = open(&server, &directory(&server));
     let files = files(&destination);
-    assert!(files.capabilities().sync_all, "{}", server.log());
+    assert!(files.syncs_all(), "{}", server.log());
     write(files, b"little");
     assert_eq!(synced(&own), 0);
     write_much(files);
@@ -200,7 +242,7 @@ fn a_sync_that_failed_is_not_made_good_by_one_that_does_not() {
     let (server, own) = need!(with_own_sync(once), NO_SERVER);
     let destination = open(&server, &directory(&server));
     let files = files(&destination);
-    assert!(files.capabilities().sync_all, "{}", server.log());
+    assert!(files.syncs_all(), "{}", server.log());
     write_much(files);
     wait_for("no sync before the end", || synced(&own) == 1);
     for _ in 0..2 {
@@ -219,7 +261,7 @@ fn a_shell_that_ends_in_the_middle_of_a_sync_leaves_it_unknown() {
     let (server, own) = need!(with_own_sync("sleep 3"), NO_SERVER);
     let destination = open(&server, &directory(&server));
     let files = files(&destination);
-    assert!(files.capabilities().sync_all, "{}", server.log());
+    assert!(files.syncs_all(), "{}", server.log());
     let error = std::thread::scope(|scope| {
         let synced_by = scope.spawn(|| files.sync());
         wait_for("no sync", || synced(&own) == 1);
@@ -243,8 +285,9 @@ fn what_takes_a_while_is_started_early() {
     wait_for("no shell", || server.shells().len() == 1);
     let shells = server.shells();
     let sessions = server.sessions().len();
-    assert!(files.capabilities().sync_all, "{}", server.log());
+    assert!(files.syncs_all(), "{}", server.log());
     assert_eq!(server.shells(), shells, "that one was asked");
+    assert!(files.capabilities().hard_links);
     wait_for("no channels", || server.sessions().len() == sessions + 3);
     write(files, b"one");
     files.sync().unwrap();

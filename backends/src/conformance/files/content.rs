@@ -140,7 +140,7 @@ pub(super) fn syncs(bench: &Bench<'_>) -> Outcome {
     file.close().map_err(failed)?;
     bench.store.sync_folder(&bench.folder).map_err(failed)?;
     let synced = bench.store.sync();
-    if bench.store.capabilities().sync_all {
+    if bench.store.syncs_all() {
         synced.map_err(failed)?;
     } else {
         expect_kind(

@@ -119,6 +119,10 @@ impl FileStore for LocalFiles {
         self.top.clone()
     }
 
+    fn syncs_all(&self) -> bool {
+        self.capabilities().unanswered.is_none()
+    }
+
     fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
         match self.try_within(folder, name, |fd| fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW)) {
             Ok(stat) => Ok(Some(node::file_stat(&stat))),

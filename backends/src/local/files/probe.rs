@@ -122,7 +122,6 @@ impl Probe<'_> {
     fn all(&self, found: &mut FileCapabilities) -> Result<(), StoreError> {
         let file = self.store.create(&self.folder, b"file")?;
         file.write_at(0, &[7; 8192])?;
-        found.sync_all = true;
         found.case_sensitive = self.store.stat(&self.folder, b"FILE")?.is_none();
         found.any_name = self.store.create(&self.folder, b"\xff:?*|\" ").is_ok() && self.is_listed(b"\xff:?*|\" ");
         self.links(found);

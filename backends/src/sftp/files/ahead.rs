@@ -14,13 +14,18 @@ const WINDOW: usize = 2 << 20;
 const PIECE: usize = 256 << 10;
 
 /// What is known of how a file is read.
-#[derive(Default)]
-pub(super) struct Ahead(Mutex<State>);
+pub(super) struct Ahead {
+    /// How long the file was when it was opened, in bytes: no more is asked for before it is wanted.
+    size: u64,
+    state: Mutex<State>,
+}
 
 #[derive(Default)]
 struct State {
-    /// Where the last read ended.
+    /// Where what is read one after the other has come to.
     end: u64,
+    /// Where the last read ended that was none of those: the next one there is, instead of them.
+    other_end: u64,
     /// How many changes of the file were known then: what was asked for before a change may be old.
     changes: u64,
     /// What was asked for, without gaps: reads need not be as long as pieces are.
@@ -42,12 +47,22 @@ enum Content {
 }
 
 impl Ahead {
+    /// What is known before the first read; nothing is asked for beyond `size`.
+    pub(super) fn of(size: Option<u64>) -> Self {
+        Self {
+            size: size.unwrap_or(u64::MAX),
+            state: Mutex::default(),
+        }
+    }
+
     /// Fills `buffer` from the file's bytes at `offset`; `changes` counts those of it.
     pub(super) fn read(&self, file: &Handle, offset: u64, buffer: &mut [u8], changes: u64) -> Result<usize, Problem> {
         if buffer.is_empty() || buffer.len() > WINDOW {
             return transfer::read(file, offset, buffer);
         }
-        let pieces = self.lock().pieces_for(file, offset, buffer.len(), changes)?;
+        let pieces = self
+            .lock()
+            .pieces_for(file, self.size, (offset, buffer.len()), changes)?;
         if pieces.is_empty() {
             return transfer::read(file, offset, buffer);
         }
@@ -67,7 +82,7 @@ impl Ahead {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -76,27 +91,29 @@ impl State {
     fn pieces_for(
         &mut self,
         file: &Handle,
-        offset: u64,
-        length: usize,
+        size: u64,
+        (offset, length): (u64, usize),
         changes: u64,
     ) -> Result<Vec<Arc<Piece>>, Problem> {
-        let goes_on = offset == self.end && offset > 0 && changes == self.changes;
         let end = offset.saturating_add(length as u64);
-        (self.end, self.changes) = (end, changes);
-        if !goes_on {
-            self.pieces.clear();
+        let goes_on = self.goes_on(offset, length, changes);
+        self.changes = changes;
+        if !goes_on || offset >= size {
+            self.other_end = end;
             return Ok(Vec::new());
         }
+        self.end = end;
         while self.pieces.front().is_some_and(|first| first.end() <= offset) {
             self.pieces.pop_front();
         }
-        let size = file.link().limits().read.min(PIECE);
+        let piece = file.link().limits().read.min(PIECE);
         let mut at = self.pieces.back().map_or(offset, |last| last.end());
-        while at < end.saturating_add(WINDOW as u64) {
-            let content = Mutex::new(Content::Asked(Batch::ask(file, at, size)?));
+        while at < end.saturating_add(WINDOW as u64).min(size) {
+            let length = usize::try_from(size - at).map_or(piece, |rest| rest.min(piece));
+            let content = Mutex::new(Content::Asked(Batch::ask(file, at, length)?));
             let piece = Piece {
                 offset: at,
-                length: size,
+                length,
                 content,
             };
             at = piece.end();
@@ -104,6 +121,25 @@ impl State {
         }
         let wanted = self.pieces.iter().take_while(|piece| piece.offset < end);
         Ok(wanted.cloned().collect())
+    }
+
+    /// Whether what is read there comes after what was read before it, or is so much from the start that more will follow.
+    /// What was asked for before a change is old, and of no use where others are read.
+    fn goes_on(&mut self, offset: u64, length: usize, changes: u64) -> bool {
+        let is_old = changes != self.changes;
+        if !is_old && offset == self.end && offset > 0 {
+            return true;
+        }
+        let begins = if offset == 0 {
+            length >= PIECE
+        } else {
+            !is_old && offset == self.other_end
+        };
+        if is_old || begins {
+            self.pieces.clear();
+            (self.end, self.other_end) = (0, 0);
+        }
+        begins
     }
 }
 

@@ -44,14 +44,20 @@ struct Pending {
 }
 
 impl OpenFile {
-    pub(super) fn new(root: Arc<Root>, path: Vec<u8>, handle: Handle, share: Option<Share>) -> Self {
+    /// `size` is how long it is, where that is known.
+    pub(super) fn new(
+        root: Arc<Root>,
+        path: Vec<u8>,
+        handle: Handle,
+        (size, share): (Option<u64>, Option<Share>),
+    ) -> Self {
         Self {
             root,
             path,
             handle,
             share,
             writes: Mutex::default(),
-            ahead: Ahead::default(),
+            ahead: Ahead::of(size),
         }
     }
 

@@ -19,6 +19,7 @@ use engine_api::{
 
 use self::file::OpenFile;
 pub(super) use self::folders::Made;
+use super::blobs::temporary_name;
 use super::errors::{Context, Problem};
 use super::link::{Link, Share};
 use super::requests::{Answer, Handle, Opening, Requests};
@@ -33,6 +34,7 @@ pub(super) struct Files {
     root: Arc<Root>,
     top: Folder,
     capabilities: OnceLock<FileCapabilities>,
+    syncs_all: OnceLock<bool>,
     listings: listings::Listings,
     /// Much is about to be written.
     is_ready_for_much: AtomicBool,
@@ -47,6 +49,7 @@ impl Files {
             root,
             top: Folder::top(),
             capabilities: OnceLock::new(),
+            syncs_all: OnceLock::new(),
             listings: listings::Listings::default(),
             is_ready_for_much: AtomicBool::new(false),
         }
@@ -135,13 +138,18 @@ impl Files {
         })
     }
 
-    /// Finds out whether all can be synced at once; `folder` was just made.
-    fn find_whole(&self, folder: &Folder) -> Result<bool, StoreError> {
-        let found = self
-            .root
-            .whole
-            .find(&self.root, |link| folders::folder(&self.root, link, folder));
-        found.map_err(|problem| self.error(("sync", folder, b""), problem))
+    /// Finds out whether all can be synced at once, with a folder that is gone afterwards.
+    fn find_whole(&self) -> bool {
+        let (top, name) = (self.root(), temporary_name());
+        let path = self.root.path_of(&name);
+        let found = self.root.whole.find(&self.root, |link| {
+            making(link, &path, link.make_folder(&path, 0o700)?.done())?;
+            Ok(path.clone())
+        });
+        if !matches!(found, Ok(None)) {
+            let _ = self.remove_folder(&top, &name);
+        }
+        matches!(found, Ok(Some(true)))
     }
 
     /// The folder, open to be synced; `None` where that cannot be.
@@ -179,13 +187,19 @@ impl Files {
         self.listings.forget();
     }
 
-    /// A file that is open; one that is new has a share in its channel.
-    fn file(&self, folder: &Folder, name: &[u8], handle: Handle, share: Option<Share>) -> Box<dyn StoredFile> {
+    /// A file that is open, with its size where that is known; one that is new has a share in its channel.
+    fn file(
+        &self,
+        folder: &Folder,
+        name: &[u8],
+        handle: Handle,
+        known: (Option<u64>, Option<Share>),
+    ) -> Box<dyn StoredFile> {
         Box::new(OpenFile::new(
             Arc::clone(&self.root),
             folder.path_of(name),
             handle,
-            share,
+            known,
         ))
     }
 }
@@ -265,6 +279,10 @@ impl FileStore for Files {
         self.root.whole.begin(&self.root);
     }
 
+    fn syncs_all(&self) -> bool {
+        *self.syncs_all.get_or_init(|| self.find_whole())
+    }
+
     fn stat(&self, folder: &Folder, name: &[u8]) -> Result<Option<FileStat>, StoreError> {
         self.reading(("look at", folder, name), |link, path| {
             match link.lstat(path)?.attributes() {
@@ -324,14 +342,12 @@ impl FileStore for Files {
             let opening = share.link().open_file(path, flags, &Attributes::with_mode(0o600))?;
             Ok((making(share.link(), path, opening.handle())?, share))
         })?;
-        Ok(self.file(folder, name, handle, Some(share)))
+        Ok(self.file(folder, name, handle, (None, Some(share))))
     }
 
     fn open(&self, folder: &Folder, name: &[u8]) -> Result<Box<dyn StoredFile>, StoreError> {
-        let handle = self.reading(("open", folder, name), |link, path| {
-            open(link, path).map(|(handle, _)| handle)
-        })?;
-        Ok(self.file(folder, name, handle, None))
+        let (handle, found) = self.reading(("open", folder, name), open)?;
+        Ok(self.file(folder, name, handle, (found.size, None)))
     }
 
     fn read_start(&self, folder: &Folder, name: &[u8], most: usize) -> Result<(FileStat, Vec<u8>), StoreError> {
@@ -469,7 +485,8 @@ impl FileStore for Files {
         let place = ("set the metadata of", folder, name);
         let done = self.within(place, |link, path| {
             // A time of reading alone keeps that of the change, which must be known.
-            let found = if metadata.mtime.is_some() && self.root.made.is_plain(path) {
+            let asks_for_times = metadata.mtime.is_none() && metadata.atime.is_some();
+            let found = if !asks_for_times && self.root.made.is_plain(path) {
                 metadata::folder()
             } else {
                 link.lstat(path)?.attributes()?
@@ -496,7 +513,15 @@ impl FileStore for Files {
     }
 
     fn sync(&self) -> Result<(), StoreError> {
-        let synced = self.root.whole.sync(&self.root);
+        self.syncs_all();
+        let synced = std::thread::scope(|scope| {
+            // Names in it are changed next, and are to be made durable.
+            scope.spawn(|| {
+                let link = self.root.client.link()?;
+                self.root.kept(&link, &self.root.path_of(b""))
+            });
+            self.root.whole.sync(&self.root)
+        });
         synced.map_err(|problem| self.error(("sync", &self.top, b""), problem))
     }
 

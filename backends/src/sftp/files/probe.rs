@@ -121,14 +121,12 @@ impl Probe<'_> {
             let symlinks = scope.spawn(|| self.symlinks());
             let replaces = scope.spawn(|| self.replaces());
             let owners = scope.spawn(|| self.owners());
-            let whole = scope.spawn(|| self.answer(store.find_whole(folder)).unwrap_or(false));
             let copy = scope.spawn(|| self.answer(store.create(folder, b"copy")));
             let file = store.create(folder, b"file")?;
             file.write_at(0, &CONTENT)?;
             let copy = joined(copy);
             self.with_file(file.as_ref(), copy.as_deref(), found)?;
             (found.any_name, found.atomic_replace, found.owners) = (joined(any_name), joined(replaces), joined(owners));
-            found.sync_all = joined(whole);
             (found.symlinks, found.link_metadata) = joined(symlinks);
             Ok(())
         })

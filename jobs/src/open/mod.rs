@@ -20,6 +20,7 @@ use self::layers::Retries;
 pub(crate) use self::places::sftp_settings;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::record::EngineName;
 use crate::secrets::Secret;
 use crate::site::{Access, Site};
 
@@ -95,7 +96,9 @@ impl Repository {
             Err(error) if known && is_missing(&error) => return Err(gone(&site).into()),
             other => other?,
         };
-        connected.get_ready();
+        if site.engine == EngineName::Rsync {
+            connected.get_ready();
+        }
         let kept = known_secret(&site)?;
         let ready = kept.is_some() || !site.has_password();
         // Without a password, any answer but one says that there is a repository.
@@ -210,7 +213,7 @@ impl Connected {
         self.retries.lines()
     }
 
-    /// Much will be written.
+    /// Much will be written to it as a tree of files.
     fn get_ready(&self) {
         if let Some(files) = &self.destination.files {
             files.get_ready();

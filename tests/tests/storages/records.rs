@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use engine_api::{ErrorKind, Silent, SnapshotFilter};
 use holdfast_tests::machine::{Machine, next_second};
 use holdfast_tests::need;
-use holdfast_tests::sshd::Sshd;
+use holdfast_tests::sshd::{Options, Sshd};
 use jobs::{JobName, Status};
 
 const NO_SERVER: &str = "there is no sshd here, or this user may not run it";
@@ -94,6 +94,27 @@ fn d34_two_machines_need_not_share_a_folder_over_sftp() {
         .snapshots(&SnapshotFilter::default(), &Silent)
         .unwrap();
     assert_eq!(snapshots.len(), 1, "the other machine's is not among them");
+}
+
+/// Only the rsync engine has many files to make durable at once, and a record can forbid it the shell.
+#[test]
+fn a_shell_is_started_on_the_server_only_where_it_is_of_use() {
+    let commands = |engine: &str, more: &[(&'static str, &str)]| {
+        let verbose = Options {
+            lines: vec!["LogLevel VERBOSE".to_owned()],
+            ..Options::default()
+        };
+        let (server, machine) = (Sshd::with(&verbose)?, Machine::new());
+        let name = sftp_job(&machine, &server, "b1", engine, more);
+        machine.good_run(&name);
+        let log = server.log();
+        assert!(log.contains("Starting session: subsystem 'sftp'"), "{log}");
+        Some(log.matches("Starting session: command").count())
+    };
+    assert_eq!(need!(commands("rsync", &[]), NO_SERVER), 1);
+    assert_eq!(commands("rsync", &[("SftpCommands", "disabled")]), Some(0));
+    assert_eq!(commands("restic", &[]), Some(0));
+    assert_eq!(commands("duplicity", &[]), Some(0));
 }
 
 /// The marker is made once; where it is gone, so is the disk, and nothing is written.

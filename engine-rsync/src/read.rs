@@ -2,7 +2,7 @@
 
 use engine_api::{Event, Progress, StoreError, StoredFile};
 
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::manifest::Digest;
 
 /// So much is read at once.
@@ -35,7 +35,7 @@ pub fn digest_of(source: &dyn StoredFile, progress: &dyn Progress, piece: &mut [
 }
 
 /// Fills the buffer as far as the file goes.
-pub fn fill(file: &dyn StoredFile, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+pub fn fill(file: &dyn StoredFile, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match file.read_at(offset + filled as u64, rest)? {

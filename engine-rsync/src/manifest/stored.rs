@@ -5,6 +5,7 @@ use std::io;
 use engine_api::{StoreError, StoredFile};
 
 use super::Source;
+use crate::read::fill;
 
 /// So much of the start of a manifest whose records will be read is read at once, and of its end, where the index lies.
 pub(super) const START: usize = 256 << 10;
@@ -39,7 +40,7 @@ impl Stored {
         std::thread::scope(|scope| {
             let reading = scope.spawn(|| fill(file.as_ref(), tail_at, &mut end));
             fill(file.as_ref(), 0, &mut start)?;
-            reading.join().unwrap_or(Ok(()))
+            reading.join().unwrap_or(Ok(0))
         })?;
         Ok(Self {
             file,
@@ -94,16 +95,4 @@ impl Source for Stored {
         }
         Ok(())
     }
-}
-
-/// Reads as much as there is, up to the buffer full.
-fn fill(file: &dyn StoredFile, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(offset + filled as u64, rest)? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    Ok(())
 }

@@ -119,10 +119,10 @@ impl<'a> Pending<'a> {
         let folder = folder(store);
         let name = unfinished_name(&about.snapshot);
         let file = match store.create(&folder, &name) {
-            Err(error) if error.kind == StoreErrorKind::AlreadyExists => {
-                store.remove(&folder, &name)?;
-                store.create(&folder, &name)?
-            }
+            Err(error) if may_be_there(&error) => match store.remove(&folder, &name) {
+                Err(error) if !error.is_not_found() => return Err(error.into()),
+                _ => store.create(&folder, &name)?,
+            },
             Err(error) if error.is_not_found() => {
                 store.make_folder(&store.root(), FOLDER)?;
                 // Its name has to outlast a power cut as the manifests in it do.
@@ -175,6 +175,16 @@ impl<'a> Pending<'a> {
             snapshot: self.snapshot,
             totals,
         })
+    }
+}
+
+/// Whether what was to be made may be there: an earlier run left it, or the answer was lost. It is ours in either case, for
+/// nobody else writes while we have the lock.
+fn may_be_there(error: &StoreError) -> bool {
+    match error.kind {
+        StoreErrorKind::AlreadyExists => true,
+        StoreErrorKind::Connection => error.is_permanent(),
+        _ => false,
     }
 }
 

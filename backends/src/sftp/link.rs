@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 
 use super::answers::{Answers, Awaited, BUDGET};
 use super::beside::Beside;
+use super::buffers::Buffers;
 use super::errors::Problem;
 use super::extensions::{Extensions, Limits};
 use super::pace::Pace;
@@ -44,6 +45,7 @@ pub(super) struct Link {
     shell: Arc<tokio::sync::Mutex<Option<Shell>>>,
     /// More channels of the same connection; a channel beside the first has none.
     beside: Option<Beside>,
+    buffers: Arc<Buffers>,
     /// Files that are written over this channel, and batches of links that are made.
     written: AtomicUsize,
 }
@@ -138,8 +140,10 @@ impl Link {
         let weak = session.as_ref().map_or_else(Weak::new, Arc::downgrade);
         let (over, ended) = mpsc::sync_channel(1);
         let ending = Arc::clone(&answers);
+        let buffers = Arc::<Buffers>::default();
+        let used = Arc::clone(&buffers);
         let sender = runtime.spawn(async move {
-            send(write, session, queue, ending).await;
+            send(write, session, (queue, used), ending).await;
             let _ = over.send(());
         });
         let sender = sender.abort_handle();
@@ -164,6 +168,7 @@ impl Link {
             is_compressed: false,
             shell: Arc::default(),
             beside: None,
+            buffers,
             written: AtomicUsize::new(0),
         }
     }
@@ -222,6 +227,11 @@ impl Link {
     /// How much of one file may be under way.
     pub(super) fn window(&self) -> &Window {
         self.answers.window()
+    }
+
+    /// The memory of requests that were sent.
+    pub(super) fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 
     /// Watches all channels of the connection.

@@ -10,6 +10,7 @@
 mod answers;
 mod beside;
 mod blobs;
+mod buffers;
 mod client;
 mod early;
 mod errors;

@@ -311,7 +311,8 @@ impl Handle {
     /// Begins a write of up to `room` bytes at `offset`; what follows is the data.
     pub(super) fn writing(&self, offset: u64, room: usize) -> Packet {
         let room = 4 + self.bytes.len() + 8 + 4 + room;
-        self.on(Packet::with_room(kind::WRITE, room)).u64(offset)
+        self.on(Packet::within(self.link.buffers(), kind::WRITE, room))
+            .u64(offset)
     }
 
     pub(super) fn names(&self) -> Result<Answer, Problem> {

@@ -15,7 +15,7 @@ use crate::repository::{Sealer, lock};
 /// Files that wait for a worker.
 const FILES_WAITING: usize = 256;
 
-/// Capacity up to which a buffer is kept for another chunk: most are shorter.
+/// Capacity of a buffer for chunks: most are shorter. What is not touched of it takes no memory.
 const USUAL: usize = 3 << 20;
 
 /// The way to the workers.
@@ -100,15 +100,16 @@ impl Pool {
 
     /// A buffer for a chunk, used before if there is one.
     pub fn buffer(&self) -> Vec<u8> {
-        lock(&self.spare).pop().unwrap_or_default()
+        let spare = lock(&self.spare).pop();
+        spare.unwrap_or_else(|| Vec::with_capacity(USUAL))
     }
 
     /// Gives a buffer back.
     pub fn recycle(&self, buffer: Vec<u8>) {
-        let mut spare = lock(&self.spare);
-        // The few that grew far beyond the usual chunk are not worth their memory.
-        if spare.len() < 4 && buffer.capacity() <= USUAL {
-            spare.push(buffer);
+        // The few that grew far beyond the usual chunk are not worth their memory. Of the others there are as many as were
+        // in use at once, for one is made only when none is here.
+        if buffer.capacity() <= USUAL {
+            lock(&self.spare).push(buffer);
         }
     }
 

@@ -7,6 +7,12 @@ use super::{MAX, MIN, Scanner};
 /// Bytes that are read at once after the first read of a chunk.
 const STEP: usize = 256 << 10;
 
+/// Bytes by which a buffer that is too small grows at least.
+const GROWTH: usize = 2 << 20;
+
+/// Room behind what is read, so that the end of the file shows without more of it.
+const SPARE: usize = 32;
+
 /// Cuts what a reader gives.
 pub struct Chunks<'s, R> {
     scanner: &'s Scanner,
@@ -58,8 +64,10 @@ impl<'s, R: Read> Chunks<'s, R> {
             }
             let missing = want.saturating_sub(buffer.len()).clamp(STEP, MAX + STEP);
             want += STEP;
-            // Grown by what is needed, not doubled: there are many of these buffers.
-            buffer.reserve_exact(missing + 32);
+            if buffer.capacity() - buffer.len() < missing + SPARE {
+                // By less than double, for there are many of these buffers; seldom, for each time moves what is there.
+                buffer.reserve_exact(missing.max(GROWTH) + SPARE);
+            }
             let read = (&mut self.reader).take(missing as u64).read_to_end(buffer)?;
             self.ended = read < missing;
         }

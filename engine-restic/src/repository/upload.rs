@@ -152,10 +152,8 @@ impl Shared {
             self.flush_index(&mut index)?;
         }
         drop(index);
-        let mut spare = lock(&self.spare);
-        if spare.is_empty() {
-            spare.push(pack.bytes);
-        }
+        // No limit needed: a buffer is made only when none is here, so there are as many as were in use at once.
+        lock(&self.spare).push(pack.bytes);
         Ok(())
     }
 

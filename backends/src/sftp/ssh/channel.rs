@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::connect::Session;
 use crate::sftp::answers::Answers;
+use crate::sftp::buffers::{Buffers, Lent};
 use crate::sftp::errors::Problem;
 
 /// What no server sends in one packet: OpenSSH's limit is 256 KiB.
@@ -161,7 +163,7 @@ pub(in crate::sftp) async fn deliver(mut incoming: Incoming, answers: Arc<Answer
 pub(in crate::sftp) async fn send(
     channel: ChannelWriteHalf<Msg>,
     session: Option<Arc<Session>>,
-    mut requests: UnboundedReceiver<Vec<u8>>,
+    (mut requests, buffers): (UnboundedReceiver<Vec<u8>>, Arc<Buffers>),
     answers: Arc<Answers>,
 ) {
     while let Some(mut request) = requests.recv().await {
@@ -174,6 +176,7 @@ pub(in crate::sftp) async fn send(
         if answers.is_over() {
             break;
         }
+        let request = Bytes::from_owner(Lent::new(request, Arc::clone(&buffers)));
         if let Err(error) = channel.data_bytes(request).await {
             answers.end(&Problem::lost(error.to_string()));
             break;

@@ -1,6 +1,7 @@
 use std::io::{self, Read};
 
 use super::kind;
+use crate::sftp::buffers::Buffers;
 
 /// A request that is being put together: its length and number are filled in when it is sent.
 pub(crate) struct Packet(Vec<u8>);
@@ -10,12 +11,15 @@ const HEADER: usize = 9;
 
 impl Packet {
     pub(crate) fn new(kind: u8) -> Self {
-        Self::with_room(kind, 0)
+        Self::begin(kind, Vec::with_capacity(HEADER))
     }
 
-    /// A packet that will grow by `room` bytes.
-    pub(crate) fn with_room(kind: u8, room: usize) -> Self {
-        let mut bytes = Vec::with_capacity(HEADER + room);
+    /// A packet that will grow by `room` bytes, in memory that was used before.
+    pub(crate) fn within(buffers: &Buffers, kind: u8, room: usize) -> Self {
+        Self::begin(kind, buffers.take(HEADER + room))
+    }
+
+    fn begin(kind: u8, mut bytes: Vec<u8>) -> Self {
         bytes.extend_from_slice(&[0, 0, 0, 0, kind, 0, 0, 0, 0]);
         Self(bytes)
     }

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use super::channel::{Channel, Incoming};
 use super::host_key::Trust;
 use super::key;
+use super::prompt::Prompt;
 use crate::Secret;
 use crate::sftp::Settings;
 use crate::sftp::errors::Problem;
@@ -124,7 +125,7 @@ async fn steps(settings: &Settings, login: &Login, compress: bool) -> Result<(Se
         .set_nodelay(true)
         .map_err(|error| Problem::lost(error.to_string()))?;
     // The library reads the head of each packet on its own, and then the rest.
-    let stream = BufReader::with_capacity(BUFFER, stream);
+    let stream = BufReader::with_capacity(BUFFER, Prompt::new(stream));
     let verdict = Arc::new(Mutex::new(None));
     let guard = Guard {
         trust,

@@ -5,6 +5,7 @@ mod command;
 mod connect;
 pub(super) mod host_key;
 pub(super) mod key;
+mod prompt;
 
 pub(super) use command::Shell;
 pub(super) use connect::{Login, Session, connect};

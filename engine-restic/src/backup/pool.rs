@@ -18,6 +18,9 @@ const FILES_WAITING: usize = 256;
 /// Capacity of a buffer for chunks: most are shorter. What is not touched of it takes no memory.
 const USUAL: usize = 3 << 20;
 
+/// Buffers that are kept for other chunks.
+const SPARE: usize = 4;
+
 /// The way to the workers.
 pub struct Pool {
     files: Sender<FileTask>,
@@ -105,11 +108,13 @@ impl Pool {
     }
 
     /// Gives a buffer back.
-    pub fn recycle(&self, buffer: Vec<u8>) {
-        // The few that grew far beyond the usual chunk are not worth their memory. Of the others there are as many as were
-        // in use at once, for one is made only when none is here.
-        if buffer.capacity() <= USUAL {
-            lock(&self.spare).push(buffer);
+    pub fn recycle(&self, mut buffer: Vec<u8>) {
+        let mut spare = lock(&self.spare);
+        if spare.len() < SPARE {
+            // The few that grew far beyond the usual chunk are not worth all of their memory.
+            buffer.clear();
+            buffer.shrink_to(USUAL);
+            spare.push(buffer);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::pack::{PackWriter, entry_size};
 
 /// Packs of a kind that are filled at once. A blob goes into one of them at random, so that the lengths and the order of
 /// a file's chunks cannot be read off a pack: knowing them, an attacker can compute the repository's polynomial.
-const OPEN_PACKS: usize = 2;
+pub(super) const OPEN_PACKS: usize = 2;
 /// Bytes that a pack of chunks may be longer than its size without being moved in memory.
 const ROOM: usize = 1 << 20;
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::save::OPEN_PACKS;
 use super::{FileKind, Repository, lock};
 use crate::error::{Error, Result};
 use crate::format::{BlobKind, IndexWriter};
@@ -15,6 +16,9 @@ use crate::pack::PackWriter;
 
 /// Age at which an index file is written although it is not full, so that an interrupted run is not done all over.
 const INDEX_AGE: Duration = Duration::from_secs(300);
+
+/// Buffers of packs that are kept for the next ones: one for each that is filled. New memory costs time, idle memory space.
+const SPARE: usize = OPEN_PACKS;
 
 /// What the uploading threads share.
 struct Shared {
@@ -152,8 +156,10 @@ impl Shared {
             self.flush_index(&mut index)?;
         }
         drop(index);
-        // No limit needed: a buffer is made only when none is here, so there are as many as were in use at once.
-        lock(&self.spare).push(pack.bytes);
+        let mut spare = lock(&self.spare);
+        if spare.len() < SPARE {
+            spare.push(pack.bytes);
+        }
         Ok(())
     }
 

@@ -27,19 +27,19 @@ pub(super) fn list(store: &Blobs, folder: &str, each: &mut Each<'_>) -> Result<(
     let found = link.stat(&path)?;
     let before = store.root.ask(&link)?;
     let opening = link.open_folder(&path)?;
+    let after = store.root.ask(&link)?;
     let found = match found.attributes() {
         Err(problem) if problem.is(StoreErrorKind::NotFound) => {
             // Nothing there is one thing, no destination another.
-            let problem = store.root.explain(&link, problem);
-            return if problem.is(StoreErrorKind::NotFound) {
-                Ok(())
-            } else {
-                Err(problem)
+            return match after {
+                Some(after) => store.root.check(before).and(store.root.check(Some(after))),
+                None => nothing(store.root.explain(&link, problem)),
             };
         }
         other => other?,
     };
     let mut walk = Walk {
+        after,
         store,
         link: &link,
         each,
@@ -56,8 +56,16 @@ pub(super) fn list(store: &Blobs, folder: &str, each: &mut Each<'_>) -> Result<(
         let _ = walk.object(name.to_vec(), &found);
     }
     // A destination that went away would look like one with fewer objects.
+    let after = walk.after;
     store.root.check(before)?;
-    store.root.check(store.root.ask(&link)?)
+    store.root.check(after)
+}
+
+fn nothing(problem: Problem) -> Result<(), Problem> {
+    if problem.is(StoreErrorKind::NotFound) {
+        return Ok(());
+    }
+    Err(problem)
 }
 
 struct Walk<'a> {
@@ -67,6 +75,8 @@ struct Walk<'a> {
     /// Folders that are still to be opened.
     waiting: Vec<Vec<u8>>,
     open: VecDeque<Folder>,
+    /// Whether the destination was there after the last was opened: what is open cannot go away unnoticed.
+    after: Option<Answer>,
 }
 
 /// A folder on its way.
@@ -86,11 +96,15 @@ impl Walk<'_> {
     /// Always takes the oldest question's answer: that is the one the server gives first.
     fn run(&mut self) -> Result<ControlFlow<()>, Problem> {
         loop {
+            let opened = !self.waiting.is_empty() && self.open.len() < FOLDERS;
             while self.open.len() < FOLDERS
                 && let Some(name) = self.waiting.pop()
             {
                 let opening = self.link.open_folder(&self.store.root.path_of(&name))?;
                 self.open.push_back(Folder::Opening { name, opening });
+            }
+            if opened && self.waiting.is_empty() {
+                self.after = self.store.root.ask(self.link)?;
             }
             let Some(folder) = self.open.pop_front() else {
                 return Ok(ControlFlow::Continue(()));
@@ -153,7 +167,9 @@ impl Walk<'_> {
     fn look(&mut self, above: &[u8], name: Vec<u8>) -> Result<ControlFlow<()>, Problem> {
         let root: &Root = &self.store.root;
         let path = root.path_of(&name);
-        let found = match self.link.stat(&path)?.attributes() {
+        let found = self.link.stat(&path)?;
+        self.after = root.ask(self.link)?;
+        let found = match found.attributes() {
             // It was removed in the meantime, or leads nowhere.
             Err(problem) if problem.is(StoreErrorKind::NotFound) => return Ok(ControlFlow::Continue(())),
             other => other?,

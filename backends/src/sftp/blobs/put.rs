@@ -60,6 +60,8 @@ struct Target<'a> {
 struct Started {
     file: Handle,
     folder: Option<Opening>,
+    /// The folders in which one was made, being synced.
+    above: Vec<Answer>,
     filesystem: Option<Answer>,
 }
 
@@ -82,18 +84,25 @@ impl<'a> Target<'a> {
         let taken = (mode == PutMode::Create)
             .then(|| self.link.lstat(&self.path))
             .transpose()?;
-        let filesystem = self.store.root.ask(self.link)?;
-        let opening = self.open_temporary()?;
-        let mut folder = self.open_folder()?;
-        let file = match opening.handle() {
-            Err(problem) if problem.is(StoreErrorKind::NotFound) => {
-                self.make_folders()?;
-                let opening = self.open_temporary()?;
-                folder = self.open_folder()?;
-                opening.handle()
+        let mut filesystem = self.store.root.ask(self.link)?;
+        let (mut file, mut folder) = self.open()?;
+        let mut above = Vec::new();
+        if is_missing(&file) {
+            // No folder is made where the destination was.
+            self.store.root.check(filesystem.take())?;
+            let asked = self.ask_for_folders()?;
+            (file, folder) = self.open()?;
+            if file.is_ok() {
+                // At once, for another object may be in the new folder before this one.
+                let syncs = asked.into_iter().map(|opening| opening.handle()?.sync());
+                above = syncs.collect::<Result<_, _>>().inspect_err(|_| self.discard())?;
             }
-            other => other,
-        };
+        }
+        if is_missing(&file) {
+            // A server may do what it is asked in another order; and why it makes no folder is found out one by one.
+            self.make_folders()?;
+            (file, folder) = self.open()?;
+        }
         let file = file.map_err(|problem| self.store.root.explain(self.link, problem))?;
         if taken.is_some_and(|taken| taken.attributes().is_ok()) {
             self.discard();
@@ -102,8 +111,16 @@ impl<'a> Target<'a> {
         Ok(Started {
             file,
             folder,
+            above,
             filesystem,
         })
+    }
+
+    /// Opens the temporary file, and its folder to be synced.
+    fn open(&self) -> Result<(Result<Handle, Problem>, Option<Opening>), Problem> {
+        let opening = self.open_temporary()?;
+        let folder = self.open_folder()?;
+        Ok((opening.handle(), folder))
     }
 
     fn open_temporary(&self) -> Result<Opening, Problem> {
@@ -118,15 +135,34 @@ impl<'a> Target<'a> {
         root.open_folder(self.link, &root.path_of(self.folder))
     }
 
-    /// Makes the folders below the destination's own, which is never made again.
+    /// The folders below the destination's own, which is never made again, from the outermost on: each with that above.
+    fn folders(&self) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+        let root = &self.store.root;
+        let slashes = self.folder.iter().enumerate().filter(|&(_, &byte)| byte == b'/');
+        let ends = slashes.map(|(at, _)| at).chain([self.folder.len()]);
+        let paths = ends.filter_map(|end| self.folder.get(..end).filter(|name| !name.is_empty()));
+        paths.scan(root.path_of(b""), |above, name| {
+            let path = root.path_of(name);
+            Some((std::mem::replace(above, path.clone()), path))
+        })
+    }
+
+    /// Asks for the folders at once, and opens what is above each, to be synced. Whether they are there shows when the file
+    /// is opened.
+    fn ask_for_folders(&self) -> Result<Vec<Opening>, Problem> {
+        let mut opened = Vec::new();
+        for (above, path) in self.folders() {
+            let _ = self.link.make_folder(&path, self.store.place.folder_mode)?;
+            opened.extend(self.store.root.open_folder(self.link, &above)?);
+        }
+        Ok(opened)
+    }
+
+    /// Makes the folders one after the other.
     fn make_folders(&self) -> Result<(), Problem> {
         let root = &self.store.root;
-        let mut done = Vec::new();
-        for part in self.folder.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
-            let above = root.path_of(&done);
-            done = join(&done, part);
-            done = done.strip_prefix(b"/").unwrap_or(&done).to_vec();
-            make_one(self.link, &root.path_of(&done), self.store.place.folder_mode)
+        for (above, path) in self.folders() {
+            make_one(self.link, &path, self.store.place.folder_mode)
                 .map_err(|problem| root.explain(self.link, problem))?;
             sync_folder(root.open_folder(self.link, &above)?)?;
         }
@@ -140,6 +176,10 @@ impl<'a> Target<'a> {
             PutMode::Create => self.create()?,
             PutMode::Replace => self.replace()?,
         }
+        started
+            .above
+            .into_iter()
+            .try_for_each(|synced| allow(synced.done(), &[]))?;
         sync_folder(started.folder)
     }
 
@@ -219,6 +259,12 @@ impl<'a> Target<'a> {
     fn discard(&self) {
         let _ = self.link.remove(&self.temporary).and_then(Answer::done);
     }
+}
+
+fn is_missing(opened: &Result<Handle, Problem>) -> bool {
+    opened
+        .as_ref()
+        .is_err_and(|problem| problem.is(StoreErrorKind::NotFound))
 }
 
 fn exists() -> Problem {

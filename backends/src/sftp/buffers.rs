@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Requests whose memory is kept: as many as hold a few megabytes.
-const KEPT: usize = 16;
+/// Requests whose memory is kept, of each channel: two megabytes of the largest that OpenSSH takes.
+const KEPT: usize = 8;
 
 /// Smaller ones are quickly made.
 const WORTH: usize = 64 << 10;

@@ -259,15 +259,25 @@ pub(super) trait Requests {
     }
 }
 
-/// A file or folder that is being opened.
+/// A file or folder that is being opened; it is closed when nobody wants it any more.
 pub(super) struct Opening {
-    answer: Answer,
+    answer: Option<Answer>,
     link: Arc<Link>,
 }
 
 impl Opening {
-    pub(super) fn handle(self) -> Result<Handle, Problem> {
-        self.answer.handle(&self.link)
+    pub(super) fn handle(mut self) -> Result<Handle, Problem> {
+        let answer = self.answer.take();
+        answer.map_or(Err(unexpected()), |answer| answer.handle(&self.link))
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        // What is not there by now stays open as long as the connection: nobody waits for what is not wanted.
+        if let Some(answer) = self.answer.take().filter(Answer::is_there) {
+            drop(answer.handle(&self.link));
+        }
     }
 }
 
@@ -279,14 +289,14 @@ impl Requests for Arc<Link> {
     fn open_file(&self, path: &[u8], flags: u32, set: &Attributes) -> Result<Opening, Problem> {
         let packet = Packet::new(kind::OPEN).string(path).u32(flags);
         Ok(Opening {
-            answer: self.ask(set.encode(packet))?,
+            answer: Some(self.ask(set.encode(packet))?),
             link: Self::clone(self),
         })
     }
 
     fn open_folder(&self, path: &[u8]) -> Result<Opening, Problem> {
         Ok(Opening {
-            answer: self.on_path(kind::OPENDIR, path)?,
+            answer: Some(self.on_path(kind::OPENDIR, path)?),
             link: Self::clone(self),
         })
     }

@@ -252,6 +252,38 @@ fn nothing_is_written_where_the_disk_was_unmounted() {
 }
 
 #[test]
+fn what_failed_leaves_nothing_open_on_the_server() {
+    let server = need!(Sshd::start(), NO_SERVER);
+    let place = server.folder().join("store");
+    let destination = open(&server, &place);
+    let store = &destination.blobs;
+    let short = server.folder().join("short");
+    std::fs::write(&short, b"half").unwrap();
+    for at in 0..40 {
+        // A file that is shorter than it says stands for an upload that breaks off.
+        let body = Body::File {
+            file: &std::fs::File::open(&short).unwrap(),
+            len: 8,
+        };
+        let key = key(&format!("data/{at}/x"));
+        store.put(&key, body, PutMode::Create).unwrap_err();
+    }
+    store.put(&key("last"), Body::Bytes(b"x"), PutMode::Create).unwrap();
+    let open = open_below(&place);
+    assert!(open.len() < 10, "{open:?}");
+}
+
+/// What all processes have open below a folder.
+fn open_below(folder: &Path) -> Vec<std::path::PathBuf> {
+    let list = |path: std::path::PathBuf| std::fs::read_dir(path).into_iter().flatten().flatten();
+    list("/proc".into())
+        .flat_map(|process| list(process.path().join("fd")))
+        .filter_map(|file| std::fs::read_link(file.path()).ok())
+        .filter(|path| path.starts_with(folder))
+        .collect()
+}
+
+#[test]
 fn what_the_account_may_not_do_is_told() {
     let options = Options {
         account: true,

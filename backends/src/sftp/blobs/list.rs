@@ -31,15 +31,20 @@ pub(super) fn list(store: &Blobs, folder: &str, each: &mut Each<'_>) -> Result<(
     let found = match found.attributes() {
         Err(problem) if problem.is(StoreErrorKind::NotFound) => {
             // Nothing there is one thing, no destination another.
-            return match after {
-                Some(after) => store.root.check(before).and(store.root.check(Some(after))),
-                None => nothing(store.root.explain(&link, problem)),
+            store.root.check(before)?;
+            if after.is_some() {
+                return store.root.check(after);
+            }
+            let problem = store.root.explain(&link, problem);
+            return if problem.is(StoreErrorKind::NotFound) {
+                Ok(())
+            } else {
+                Err(problem)
             };
         }
         other => other?,
     };
     let mut walk = Walk {
-        after,
         store,
         link: &link,
         each,
@@ -55,17 +60,10 @@ pub(super) fn list(store: &Blobs, folder: &str, each: &mut Each<'_>) -> Result<(
     } else {
         let _ = walk.object(name.to_vec(), &found);
     }
-    // A destination that went away would look like one with fewer objects.
-    let after = walk.after;
+    // A destination that went away would look like one with fewer objects: OpenSSH ends a listing that cannot be read on as
+    // it ends one that is complete. So this is asked when the last name is there, and not before.
     store.root.check(before)?;
-    store.root.check(after)
-}
-
-fn nothing(problem: Problem) -> Result<(), Problem> {
-    if problem.is(StoreErrorKind::NotFound) {
-        return Ok(());
-    }
-    Err(problem)
+    store.root.check(store.root.ask(&link)?)
 }
 
 struct Walk<'a> {
@@ -75,8 +73,6 @@ struct Walk<'a> {
     /// Folders that are still to be opened.
     waiting: Vec<Vec<u8>>,
     open: VecDeque<Folder>,
-    /// Whether the destination was there after the last was opened: what is open cannot go away unnoticed.
-    after: Option<Answer>,
 }
 
 /// A folder on its way.
@@ -96,15 +92,11 @@ impl Walk<'_> {
     /// Always takes the oldest question's answer: that is the one the server gives first.
     fn run(&mut self) -> Result<ControlFlow<()>, Problem> {
         loop {
-            let opened = !self.waiting.is_empty() && self.open.len() < FOLDERS;
             while self.open.len() < FOLDERS
                 && let Some(name) = self.waiting.pop()
             {
                 let opening = self.link.open_folder(&self.store.root.path_of(&name))?;
                 self.open.push_back(Folder::Opening { name, opening });
-            }
-            if opened && self.waiting.is_empty() {
-                self.after = self.store.root.ask(self.link)?;
             }
             let Some(folder) = self.open.pop_front() else {
                 return Ok(ControlFlow::Continue(()));
@@ -167,9 +159,7 @@ impl Walk<'_> {
     fn look(&mut self, above: &[u8], name: Vec<u8>) -> Result<ControlFlow<()>, Problem> {
         let root: &Root = &self.store.root;
         let path = root.path_of(&name);
-        let found = self.link.stat(&path)?;
-        self.after = root.ask(self.link)?;
-        let found = match found.attributes() {
+        let found = match self.link.stat(&path)?.attributes() {
             // It was removed in the meantime, or leads nowhere.
             Err(problem) if problem.is(StoreErrorKind::NotFound) => return Ok(ControlFlow::Continue(())),
             other => other?,

@@ -252,6 +252,29 @@ fn nothing_is_written_where_the_disk_was_unmounted() {
 }
 
 #[test]
+fn a_disk_that_goes_in_the_middle_of_a_listing_makes_it_no_shorter() {
+    let server = need!(Sshd::start(), NO_SERVER);
+    let place = server.folder().join("disk");
+    let mount = need!(Mount::memory(&place, "8m"), NO_MOUNT);
+    let destination = open(&server, &place);
+    let store = &destination.blobs;
+    // More folders than are read at once.
+    for folder in 0..=255_u8 {
+        let key = key(&format!("data/{folder:02x}/object"));
+        store.put(&key, Body::Bytes(b"x"), PutMode::Create).unwrap();
+    }
+    let mut mount = Some(mount);
+    let mut seen = 0;
+    let listed = store.list("data", &mut |_| {
+        seen += 1;
+        drop(mount.take());
+        std::ops::ControlFlow::Continue(())
+    });
+    assert_eq!(listed.map_err(|error| error.kind), Err(StoreErrorKind::Vanished));
+    assert!((1..256).contains(&seen), "{seen}");
+}
+
+#[test]
 fn what_failed_leaves_nothing_open_on_the_server() {
     let server = need!(Sshd::start(), NO_SERVER);
     let place = server.folder().join("store");

@@ -1,12 +1,15 @@
 //! The same folder as a tree of files.
 
 mod ahead;
+mod entries;
 mod file;
 mod folders;
 mod links;
 mod listings;
 mod metadata;
 mod probe;
+mod remove;
+mod rename;
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 
 use engine_api::{
     EntryKind, FileCapabilities, FileStat, FileStore, Folder, Listed, NewMetadata, Space, StoreError, StoreErrorKind,
-    StoredFile, Xattr, sync_both,
+    StoredFile, Xattr,
 };
 
 use self::file::OpenFile;
@@ -26,9 +29,6 @@ use super::requests::{Answer, Handle, Opening, Requests};
 use super::root::{Root, allow};
 use super::transfer;
 use super::wire::{Attributes, FileKind, flag};
-
-/// Answers of one folder's listing that are asked for at once.
-const AHEAD: usize = 4;
 
 pub(super) struct Files {
     root: Arc<Root>,
@@ -163,24 +163,6 @@ impl Files {
         Ok(opening.map(Opening::handle).transpose()?.map(Arc::new))
     }
 
-    /// Removes a folder with these names in it, of which some may not be there, all with one turn; whether it is gone.
-    fn remove_with(&self, folder: &Folder, names: &[&[u8]]) -> bool {
-        let ask = || {
-            let link = self.root.client.link()?;
-            let path = folders::folder(&self.root, &link, folder)?;
-            self.forget(&[&path]);
-            let ask = |name: &&[u8]| link.remove(&folders::within(&path, name)?);
-            let removed: Vec<_> = names.iter().map(ask).collect();
-            let gone = link.remove_folder(&path)?;
-            gone.come();
-            for answer in removed {
-                let _ = answer.and_then(Answer::done);
-            }
-            gone.done()
-        };
-        ask().is_ok()
-    }
-
     /// What was known of these paths, and of what is below them, may be so no more.
     fn forget(&self, paths: &[&[u8]]) {
         paths.iter().for_each(|path| self.root.made.forget(path));
@@ -243,15 +225,6 @@ fn is_there(link: &Arc<Link>, path: &[u8]) -> Result<bool, Problem> {
     }
 }
 
-fn is_folder(link: &Arc<Link>, path: &[u8]) -> Result<bool, Problem> {
-    match link.lstat(path)?.attributes() {
-        Ok(found) => Ok(found.kind() == FileKind::Folder),
-        Err(problem) if problem.is_connections() => Err(problem),
-        // The first failure tells more.
-        Err(_) => Ok(false),
-    }
-}
-
 impl FileStore for Files {
     fn location(&self) -> &str {
         self.root.location()
@@ -300,7 +273,7 @@ impl FileStore for Files {
             let (path, proofs) = folders::path_and_proofs(&self.root, &link, folder)?;
             let opening = link.open_folder(&path)?;
             proofs.take()?;
-            list(opening, each).map_err(|problem| self.root.explain(&link, problem))
+            entries::list(&self.root, opening, each).map_err(|problem| self.root.explain(&link, problem))
         };
         attempt().map_err(|problem| self.error(place, problem))
     }
@@ -393,91 +366,23 @@ impl FileStore for Files {
     }
 
     fn rename(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
-        self.within(("rename", from.0, from.1), |link, path| {
-            let to = folders::path(&self.root, link, to.0, to.1)?;
-            self.forget(&[path, &to]);
-            if link.extensions().posix_rename {
-                return link.rename_over(path, &to)?.done();
-            }
-            match link.rename_new(path, &to)?.done() {
-                Err(problem) if problem.is_vague() && is_there(link, &to)? => {
-                    make_way(link, &to)?;
-                    link.rename_new(path, &to)?.done()
-                }
-                other => other,
-            }
-        })
+        rename::rename(self, from, to)
     }
 
-    /// All is sent at once: requests of one channel are done in their order.
     fn rename_durably(&self, from: (&Folder, &[u8]), to: (&Folder, &[u8])) -> Result<(), StoreError> {
-        let is_done = self.within(("rename", from.0, from.1), |link, path| {
-            if !link.extensions().posix_rename {
-                return Ok(false);
-            }
-            let new = folders::path(&self.root, link, to.0, to.1)?;
-            self.forget(&[path, &new]);
-            let is_one = from.0.path() == to.0.path();
-            let folders = [Some(to.0), (!is_one).then_some(from.0)].into_iter().flatten();
-            let folders: Vec<_> = folders
-                .map(|folder| self.opened(link, folder))
-                .collect::<Result<_, _>>()?;
-            let renamed = link.rename_over(path, &new)?;
-            let synced: Vec<_> = folders.iter().flatten().map(|folder| folder.sync()).collect();
-            renamed.done()?;
-            synced.into_iter().try_for_each(|answer| allow(answer?.done(), &[]))?;
-            Ok(true)
-        })?;
-        if is_done {
-            return Ok(());
-        }
-        self.rename(from, to)?;
-        sync_both(self, from.0, to.0)
+        rename::rename_durably(self, from, to)
     }
 
     fn remove(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
-        self.within(("remove", folder, name), |link, path| match link.remove(path)?.done() {
-            // Trying again would be of no use.
-            Err(problem) if problem.is_vague() && is_folder(link, path)? => {
-                Err(Problem::known(StoreErrorKind::Other, "it is a folder"))
-            }
-            other => other,
-        })
+        remove::remove(self, folder, name)
     }
 
     fn remove_all(&self, folder: &Folder, names: &[&[u8]]) -> Vec<Result<(), StoreError>> {
-        let error = |name: &[u8], problem| self.error(("remove", folder, name), problem);
-        let begun = self.root.client.link().and_then(|link| {
-            let path = folders::folder(&self.root, &link, folder)?;
-            Ok((link, path))
-        });
-        let (link, path) = match begun {
-            Ok(begun) => begun,
-            Err(problem) => return names.iter().map(|name| Err(error(name, problem.clone()))).collect(),
-        };
-        self.listings.forget();
-        let ask = |name: &&[u8]| link.remove(&folders::within(&path, name)?);
-        let asked: Vec<_> = names.iter().map(ask).collect();
-        if let Some(Ok(last)) = asked.last() {
-            last.come();
-        }
-        let take = |(asked, name): (Result<Answer, Problem>, &&[u8])| {
-            let done = asked.and_then(Answer::done);
-            done.map_err(|problem| error(name, self.root.explain(&link, problem)))
-        };
-        asked.into_iter().zip(names).map(take).collect()
+        remove::remove_all(self, folder, names)
     }
 
     fn remove_folder(&self, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
-        self.within(("remove the folder", folder, name), |link, path| {
-            self.forget(&[path]);
-            match link.remove_folder(path)?.done() {
-                Err(problem) if problem.is_vague() && !is_empty(link, path)? => {
-                    Err(Problem::known(StoreErrorKind::NotEmpty, "there is something in it"))
-                }
-                other => other,
-            }
-        })
+        remove::remove_folder(self, folder, name)
     }
 
     fn set_metadata(&self, folder: &Folder, name: &[u8], metadata: &NewMetadata<'_>) -> Vec<StoreError> {
@@ -529,57 +434,5 @@ impl FileStore for Files {
         let found = self.root.client.again(0, |link| self.root.filesystem(link));
         let found = found.map_err(|problem| self.error(("ask for the free space of", &self.top, b""), problem))?;
         Ok(found.map(|found| found.space))
-    }
-}
-
-fn list(opening: Opening, each: &mut dyn FnMut(Listed<'_>) -> ControlFlow<()>) -> Result<(), Problem> {
-    let handle = opening.handle()?;
-    let mut answers = std::collections::VecDeque::new();
-    loop {
-        // A small folder needs two; what is asked for in vain costs little.
-        while answers.len() < AHEAD {
-            answers.push_back(handle.names()?);
-        }
-        let Some(names) = answers.pop_front().map(Answer::names).transpose()?.flatten() else {
-            return Ok(());
-        };
-        for entry in names {
-            let name = entry.name.as_slice();
-            if !Folder::is_name(name) {
-                continue;
-            }
-            let mut stat = metadata::stat(&entry.attributes).ok();
-            if let Some(stat) = &mut stat {
-                stat.links = metadata::links(&entry.shown);
-            }
-            let kind = stat.map(|stat| stat.kind);
-            if each(Listed { name, kind, stat }).is_break() {
-                return Ok(());
-            }
-        }
-    }
-}
-
-/// Removes what a rename is to replace, where the server has no rename that does.
-fn make_way(link: &Arc<Link>, path: &[u8]) -> Result<(), Problem> {
-    match link.lstat(path)?.attributes()?.kind() {
-        FileKind::Folder => link.remove_folder(path)?.done(),
-        _ => link.remove(path)?.done(),
-    }
-}
-
-fn is_empty(link: &Arc<Link>, path: &[u8]) -> Result<bool, Problem> {
-    let mut empty = true;
-    let listed = link.open_folder(path).and_then(|opening| {
-        list(opening, &mut |_| {
-            empty = false;
-            ControlFlow::Break(())
-        })
-    });
-    match listed {
-        Ok(()) => Ok(empty),
-        Err(problem) if problem.is_connections() => Err(problem),
-        // It cannot be looked into: the first failure tells more.
-        Err(_) => Ok(true),
     }
 }

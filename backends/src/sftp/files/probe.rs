@@ -78,7 +78,7 @@ fn once(store: &Files) -> FileCapabilities {
     let asked = store.make_folder(&root, &name).and_then(|()| {
         let asked = probe.all(&mut found);
         // What is left when its names are gone has others than were asked for.
-        if !store.remove_with(&probe.folder, NAMES) {
+        if !super::remove::remove_with(store, &probe.folder, NAMES) {
             probe.empty();
             let _ = store.remove_folder(&root, &name);
         }

@@ -132,12 +132,22 @@ impl Aside {
         each: impl FnMut(T) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         if self.hanging.load(Ordering::SeqCst) >= ENOUGH || Arc::strong_count(&self.running) > MOST {
+            self.let_go(work);
             return Err(self.silence(call, self.limits.stall, " to what it was asked before"));
         }
         let allowed = self.patience(allowed);
         let begun = self.start(queue, work);
         let under_way = begun.ok_or_else(|| self.error(call, "no thread could be started"))?;
-        self.listen(call, allowed, &under_way, each)
+        let result = self.listen(call, allowed, &under_way, each);
+        if under_way.state.load(Ordering::SeqCst) == HANGS {
+            self.let_go(under_way);
+        }
+        result
+    }
+
+    /// Drops it on another thread: a file that goes with it is closed, and that waits for the server, too.
+    fn let_go(&self, of: impl Send + 'static) {
+        self.begin(Box::new(move || drop(of)));
     }
 
     /// Has a thread begin with `work`; `None` when there is none to be had.

@@ -116,9 +116,15 @@ impl Machine {
     /// Everything that a pair of engine and storage has to do, on a tree of `files` files that changes: back up twice, list,
     /// restore both, forget, prune, check with all data, and restore again.
     pub fn carries(&self, name: &JobName, tree: &Path, files: u64) {
+        self.carries_on(name, tree, files, || {});
+    }
+
+    /// The same, with something done between the two backups.
+    pub fn carries_on(&self, name: &JobName, tree: &Path, files: u64, between: impl FnOnce()) {
         corpus::plain_tree(tree, 41, files, 30_000);
         let first = picture(tree);
         self.good_run(name);
+        between();
         next_second();
         corpus::edit_plain_tree(tree, 42, 3);
         self.good_run(name);

@@ -16,6 +16,10 @@ use super::{Source, Spot, program};
 /// Seconds between two signs of life that the kernel asks a silent server for by itself; after the third it is dead.
 const OWN_INTERVAL: u64 = 60;
 
+/// No handle of a folder is kept, and no file is closed later than its user did: whatever the kernel still holds when a share
+/// is unmounted, it may forget to let go of first, and stop at that. Old kernels know neither, and need neither.
+const NOTHING_KEPT: &str = ",nohandlecache,closetimeo=0";
+
 /// Which share, and who asks.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -74,7 +78,7 @@ impl Share<'_> {
         Ok(text)
     }
 
-    fn try_mount(&self, point: &Path, credentials: &Path, version: &str) -> Result<program::Said, Failed> {
+    fn try_mount(&self, point: &Path, credentials: &Path, more: &str) -> Result<program::Said, Failed> {
         // What the kernel holds back of a file keeps whoever closes it, even a process that was killed, for as long as the
         // server is silent: pages are sent again without end, and `soft` does not count for them. So it holds nothing back.
         let mut options = OsString::from("nounix,soft,mfsymlinks,cache=none");
@@ -85,7 +89,7 @@ impl Share<'_> {
         }
         options.push(",credentials=");
         options.push(credentials);
-        options.push(version);
+        options.push(more);
         let name = self.name();
         let words = [
             OsStr::new("-t"),
@@ -114,6 +118,10 @@ impl Source for Share<'_> {
         matches!(mounted.kind.as_str(), "cifs" | "smb3") && plain(&mounted.source) == plain(self.name().as_bytes())
     }
 
+    fn closes_late(&self) -> bool {
+        true
+    }
+
     fn mount(&self, point: &Path) -> Result<(), Failed> {
         let secret = |cause| Failed::io("write the login for", cause);
         // Readable for its owner only from the first moment on, and gone when this function returns.
@@ -122,7 +130,10 @@ impl Source for Share<'_> {
             .tempfile_in(&self.0.spot.locks)
             .map_err(secret)?;
         file.write_all(&self.credentials()?).map_err(secret)?;
-        let said = self.try_mount(point, file.path(), "")?;
+        let mut said = self.try_mount(point, file.path(), NOTHING_KEPT)?;
+        if number(&said.complaint) == Some(INVALID) {
+            said = self.try_mount(point, file.path(), "")?;
+        }
         if said.success {
             return Ok(());
         }
@@ -135,15 +146,20 @@ impl Source for Share<'_> {
     }
 }
 
+/// The number of an option that the kernel does not know, and of much else.
+const INVALID: &str = "22";
+
 /// `mount.cifs` gives the error's number: `mount error(13): Permission denied`.
+fn number(complaint: &str) -> Option<&str> {
+    let (_, rest) = complaint.split_once("mount error(")?;
+    Some(rest.split_once(')')?.0)
+}
+
 fn kind_of(complaint: &str) -> StoreErrorKind {
     if program::knows_not(complaint) {
         return StoreErrorKind::Unsupported;
     }
-    let number = complaint
-        .split_once("mount error(")
-        .and_then(|(_, rest)| rest.split_once(')'));
-    match number.map(|(number, _)| number) {
+    match number(complaint) {
         Some("13") => StoreErrorKind::Unauthenticated,
         Some("2" | "6") => StoreErrorKind::NotFound,
         Some("110") => StoreErrorKind::Timeout,

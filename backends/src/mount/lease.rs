@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 
 use super::error::Failed;
-use super::{Source, Spot, mounted_at, program, timely};
+use super::{Source, Spot, closing, mounted_at, program, timely};
 
 /// So often is a mount that is busy unmounted.
 const BUSY_TRIES: u32 = 30;
@@ -39,6 +39,8 @@ pub(super) struct Lease {
     gate: File,
     /// How long what is mounted may not answer; a disk may take as long as it takes.
     patience: Option<Duration>,
+    /// Whether the kernel may go on to close files of it that it does not keep it for.
+    closes_late: bool,
 }
 
 /// How a folder that is mounted answers.
@@ -63,6 +65,7 @@ impl Lease {
             gate: lock_file(&spot.locks, &point, "gate").map_err(prepare)?,
             point,
             patience,
+            closes_late: source.closes_late(),
         };
         lease.gate.lock().map_err(prepare)?;
         let taken = lease.mount(source);
@@ -165,15 +168,20 @@ impl Lease {
     }
 
     fn unmount_stale(&self, pulse: Pulse) -> Result<(), Failed> {
-        if pulse != Pulse::Hangs && unmount(&self.point).is_ok() {
+        if self.goes_at_once(pulse) && unmount(&self.point).is_ok() {
             return Ok(());
         }
         // Nobody can use it any more, so taking it out of sight harms nobody. No program does it: before it began, the kernel
         // would close our files for it, and wait for the server.
-        let point = self.point.clone();
-        let taken = timely::within(self.patience.map(|_| FORCED), move || take_away(&point));
+        let (point, closes_late) = (self.point.clone(), self.closes_late);
+        let taken = timely::within(self.patience.map(|_| FORCED), move || {
+            if closes_late {
+                closing::keep(&point)?;
+            }
+            Ok(take_away(&point)?)
+        });
         match taken {
-            Some(taken) => taken.map_err(|errno| Failed::io("unmount", errno.into())),
+            Some(taken) => taken.map_err(|cause| Failed::io("unmount", cause)),
             // It is out of sight, and its end still waits for the server.
             None if mounted_at(&self.point)?.is_none() => Ok(()),
             None => Err(Failed::new(
@@ -181,6 +189,16 @@ impl Lease {
                 StoreErrorKind::Timeout,
                 "the kernel does not take it away",
             )),
+        }
+    }
+
+    /// Whether it can be unmounted without waiting, and without harm. The end of a share is told to its server, and a dead one
+    /// waited for by whoever unmounts it.
+    fn goes_at_once(&self, pulse: Pulse) -> bool {
+        match pulse {
+            Pulse::Well => !self.closes_late || closing::is_over(shortly(self.patience).unwrap_or_default()),
+            Pulse::Dead => !self.closes_late,
+            Pulse::Hangs => false,
         }
     }
 
@@ -204,7 +222,7 @@ impl Lease {
             return unmount_patiently(&self.point);
         }
         // Everything of ours has been closed by now, save what hangs in the kernel: one more question would only hang, too.
-        if holds_files(&self.point) || self.pulse() == Pulse::Hangs {
+        if holds_files(&self.point) || !self.goes_at_once(self.pulse()) {
             return self.unmount_stale(Pulse::Hangs);
         }
         match unmount_patiently(&self.point) {

@@ -6,6 +6,7 @@
 //! was mounted here is unmounted when the last process that uses it lets go.
 
 pub mod cifs;
+mod closing;
 mod error;
 pub mod format;
 mod lease;
@@ -55,6 +56,11 @@ trait Source {
     /// Whether what is mounted may answer neither yes nor no: a server, not a disk.
     fn may_hang(&self) -> bool {
         true
+    }
+
+    /// Whether the kernel may go on to close files of it that it does not keep it for.
+    fn closes_late(&self) -> bool {
+        false
     }
 
     /// Mounts it at `point`.

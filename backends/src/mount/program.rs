@@ -15,6 +15,9 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// How much of what it says is kept.
 const KEPT: u64 = 4096;
 
+/// Where programs are looked for.
+pub(super) const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// What a program said.
 pub(super) struct Said {
     pub(super) success: bool,
@@ -43,7 +46,7 @@ pub(super) fn run_with<'a>(
     let mut child = Command::new(name)
         .args(words)
         .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("PATH", PATH)
         .env("LC_ALL", "C")
         .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())

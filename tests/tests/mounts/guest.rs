@@ -2,12 +2,14 @@
 //! Samba and the kernel's NFS server listen on loopback. Anywhere else they have nothing to do.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use backends::Secret;
 use backends::mount::{self, Spot, cifs, nfs};
 use engine_api::{Body, Destination, Key, PutMode, StoreErrorKind};
 use holdfast_tests::machine::Machine;
+use holdfast_tests::seal::cheapen;
 use holdfast_tests::watch::Watch;
 use jobs::{EngineName, PlaceKind};
 
@@ -16,18 +18,18 @@ pub(crate) fn inside() -> bool {
     std::env::var_os("HOLDFAST_GUEST").is_some()
 }
 
-struct Place {
+pub(crate) struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
         }
     }
 
-    fn point(&self) -> PathBuf {
+    pub(crate) fn point(&self) -> PathBuf {
         self.folder.path().join("backup-b1")
     }
 
@@ -40,7 +42,7 @@ impl Place {
         }
     }
 
-    fn share(&self, share: &str, password: &str) -> cifs::Settings {
+    pub(crate) fn share(&self, share: &str, password: &str) -> cifs::Settings {
         cifs::Settings {
             host: "127.0.0.1".into(),
             share: share.into(),
@@ -58,7 +60,7 @@ impl Place {
         }
     }
 
-    fn is_mounted(&self) -> bool {
+    pub(crate) fn is_mounted(&self) -> bool {
         mount::is_mounted(&self.point()).unwrap()
     }
 
@@ -102,6 +104,46 @@ fn a_share_is_mounted_for_the_time_of_a_job() {
         left.flatten()
             .all(|file| !file.file_name().to_string_lossy().contains("cifs"))
     );
+}
+
+/// How the kernel says that a share is mounted.
+fn options(point: &Path) -> String {
+    let table = fs::read_to_string("/proc/mounts").unwrap();
+    let mut lines = table.lines().map(|line| line.split(' '));
+    let line = lines.find_map(|mut words| (words.nth(1)? == point.to_str()?).then(|| words.nth(1)));
+    line.flatten().unwrap().to_owned()
+}
+
+#[test]
+fn a_share_is_mounted_as_the_kernel_can() {
+    if !inside() {
+        return;
+    }
+    let place = Place::new();
+    let mounted = || {
+        let destination = cifs::open(&place.share("share", "pass word,1"), true).unwrap();
+        let options = options(&place.point());
+        destination.close();
+        assert!(place.is_clean());
+        options
+    };
+    let now = mounted();
+    assert!(now.contains(",nohandlecache") && now.contains(",closetimeo=0"), "{now}");
+    // As a kernel says it that does not know these.
+    let program = Path::new("/usr/sbin/mount.cifs");
+    // It goes by its own name.
+    let kept = place.folder.path().join("mount.cifs");
+    fs::copy(program, &kept).unwrap();
+    fs::remove_file(program).unwrap();
+    let script = format!(
+        "#!/bin/sh\ncase $* in *closetimeo*) echo 'mount error(22): Invalid argument' >&2; exit 32;; esac\nexec {} \"$@\"\n",
+        kept.display()
+    );
+    fs::write(program, script).unwrap();
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+    let old = mounted();
+    fs::copy(kept, program).unwrap();
+    assert!(!old.contains("nohandlecache") && old.contains(",cache=none"), "{old}");
 }
 
 #[test]
@@ -238,6 +280,17 @@ fn d22_an_export_of_a_dead_server_is_an_error_and_no_hang() {
     assert!(place.is_clean());
 }
 
+/// Makes the keys of the repositories of restic there cheap to open: without hardware, a guest works on one for seconds.
+pub(crate) fn cheapen_below(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.file_name() == "keys" {
+            cheapen(folder, holdfast_tests::restic::PASSWORD);
+        } else if entry.file_type().unwrap().is_dir() {
+            cheapen_below(&entry.path());
+        }
+    }
+}
+
 #[test]
 fn every_engine_works_on_a_share_and_on_an_export() {
     if !inside() {
@@ -257,7 +310,7 @@ fn every_engine_works_on_a_share_and_on_an_export() {
         empty(Path::new(real));
         properties.push(("Type", "full".to_owned()));
         let name = machine.job("b1", engine.as_str(), &properties, &tree);
-        machine.carries(&name, &tree, 12);
+        machine.carries_on(&name, &tree, 12, || cheapen_below(Path::new(real)));
         let point = machine.context.layout.mounts.join("backup-b1");
         assert!(!mount::is_mounted(&point).unwrap());
         println!("{engine} on {storage}: {} s", started.elapsed().as_secs());

@@ -13,14 +13,14 @@ const GUEST: &str = "HOLDFAST_TEST_GUEST";
 
 #[test]
 fn guest_in_qemu() {
-    run("guest::", 7, 1);
+    run("guest::", 8, 1);
 }
 
 /// A guest of their own: what its servers suffer harms no test that has servers. It has two processors, for with one a client
 /// that waits for a server in the same kernel has been seen to wait for ever.
 #[test]
 fn hanging_servers_in_qemu() {
-    run("outages::", 4, 2);
+    run("outages::", 5, 2);
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub(super) struct Link {
     /// More channels of the same connection; a channel beside the first has none.
     beside: Option<Beside>,
     buffers: Arc<Buffers>,
+    /// Answers to openings that nobody wants any more, until they are there and what they opened is closed.
+    unwanted: Mutex<Vec<Answer>>,
     /// Files that are written over this channel, and batches of links that are made.
     written: AtomicUsize,
 }
@@ -169,6 +171,7 @@ impl Link {
             shell: Arc::default(),
             beside: None,
             buffers,
+            unwanted: Mutex::default(),
             written: AtomicUsize::new(0),
         }
     }
@@ -187,6 +190,18 @@ impl Link {
     /// What the server can do.
     pub(super) const fn extensions(&self) -> &Extensions {
         &self.extensions
+    }
+
+    /// Keeps the answer to an opening that nobody wants until it is there.
+    pub(super) fn leave(&self, answer: Answer) {
+        let mut unwanted = self.unwanted.lock().unwrap_or_else(PoisonError::into_inner);
+        unwanted.push(answer);
+    }
+
+    /// The answers nobody wants that are there by now.
+    pub(super) fn unwanted(&self) -> Vec<Answer> {
+        let mut unwanted = self.unwanted.lock().unwrap_or_else(PoisonError::into_inner);
+        unwanted.extract_if(.., |answer| answer.is_there()).collect()
     }
 
     /// How large requests may be; as the protocol has it where the server does not tell.

@@ -274,10 +274,17 @@ impl Opening {
 
 impl Drop for Opening {
     fn drop(&mut self) {
-        // What is not there by now stays open as long as the connection: nobody waits for what is not wanted.
-        if let Some(answer) = self.answer.take().filter(Answer::is_there) {
-            drop(answer.handle(&self.link));
+        if let Some(answer) = self.answer.take() {
+            // Nobody waits for what is not wanted: what is not there by now is closed when something else is opened.
+            self.link.leave(answer);
+            close_unwanted(&self.link);
         }
+    }
+}
+
+fn close_unwanted(link: &Arc<Link>) {
+    for answer in link.unwanted() {
+        drop(answer.handle(link));
     }
 }
 
@@ -287,6 +294,7 @@ impl Requests for Arc<Link> {
     }
 
     fn open_file(&self, path: &[u8], flags: u32, set: &Attributes) -> Result<Opening, Problem> {
+        close_unwanted(self);
         let packet = Packet::new(kind::OPEN).string(path).u32(flags);
         Ok(Opening {
             answer: Some(self.ask(set.encode(packet))?),
@@ -295,6 +303,7 @@ impl Requests for Arc<Link> {
     }
 
     fn open_folder(&self, path: &[u8]) -> Result<Opening, Problem> {
+        close_unwanted(self);
         Ok(Opening {
             answer: Some(self.on_path(kind::OPENDIR, path)?),
             link: Self::clone(self),

@@ -291,9 +291,16 @@ fn what_failed_leaves_nothing_open_on_the_server() {
         let key = key(&format!("data/{at}/x"));
         store.put(&key, body, PutMode::Create).unwrap_err();
     }
-    store.put(&key("last"), Body::Bytes(b"x"), PutMode::Create).unwrap();
-    let open = open_below(&place);
-    assert!(open.len() < 10, "{open:?}");
+    // What was opened late is closed when something else is opened, and that by a process of the server's own.
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        store.put(&key("last"), Body::Bytes(b"x"), PutMode::Replace).unwrap();
+        let open = open_below(&place);
+        if open.len() < 10 {
+            break;
+        }
+        assert!(Instant::now() < end, "{open:?}");
+    }
 }
 
 /// What all processes have open below a folder.

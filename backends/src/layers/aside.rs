@@ -333,3 +333,6 @@ fn wait(idle: &Weak<Idle>, thread: Sender<Task>) -> bool {
     }
     is_wanted
 }
+
+#[cfg(test)]
+mod tests;

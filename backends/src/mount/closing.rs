@@ -17,18 +17,18 @@ use rustix::fs::{Mode, OFlags};
 
 use super::program;
 
-/// How a thread of the kernel is called that is just closing a file again.
+/// How the name of a thread of the kernel ends that is just closing a file again.
 const AT_WORK: &str = "+serverclose";
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Holds, at its descriptor 3, what its standard input is, and lets go when the process `$1` has no file of the mount `$2` open,
-/// in none of its threads, and nothing is being closed. A process that is just ending shows no file at all. Whoever ends what a
-/// service has left, as systemd does, does so by its control group; so it leaves that first.
+/// in none of its threads, and no thread of the kernel has a name that ends in `$3`. A process that is just ending shows no file
+/// at all. Whoever ends what a service has left, as systemd does, does so by its control group; so it leaves that first.
 const KEEPER: &str = r#"exec 3<&0
 for group in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
     [ ! -e "$group/cgroup.procs" ] || echo $$ >"$group/cgroup.procs"
 done 2>/dev/null
-closing() { cat /proc/[0-9]*/comm | grep -q '+serverclose$'; }
+closing() { cat /proc/[0-9]*/comm | grep -q "$1\$"; }
 ending() {
     [ -d "/proc/$1" ] || return 1
     for file in "/proc/$1"/task/*/fd/*; do [ ! -L "$file" ] || return 1; done
@@ -36,7 +36,7 @@ ending() {
 using() { grep -q "^mnt_id:[[:space:]]*$2\$" "/proc/$1"/task/*/fdinfo/*; }
 {
     sleep 3
-    while ending "$1" || using "$1" "$2" || closing; do sleep 3; done
+    while ending "$1" || using "$1" "$2" || closing "$3"; do sleep 3; done
 } </dev/null >/dev/null 2>&1 &"#;
 
 /// Whether the kernel is closing files again, of whatever share.
@@ -69,7 +69,7 @@ pub(super) fn keep(point: &Path) -> io::Result<()> {
     let mount = mount.ok_or_else(|| io::Error::other("the kernel does not say which mount it is"))?;
     let status = Command::new("sh")
         .args(["-c", KEEPER, "holdfast-keeps-a-share"])
-        .args([&std::process::id().to_string(), mount.trim()])
+        .args([&std::process::id().to_string(), mount.trim(), AT_WORK])
         .env_clear()
         .env("PATH", program::PATH)
         .current_dir("/")

@@ -10,6 +10,7 @@ use crate::sftp::link::Link;
 use crate::sftp::requests::{Answer, Requests};
 use crate::sftp::wire::FileKind;
 
+/// Removes what is no folder.
 pub(super) fn remove(files: &Files, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
     files.within(("remove", folder, name), |link, path| match link.remove(path)?.done() {
         // Trying again would be of no use.
@@ -20,6 +21,7 @@ pub(super) fn remove(files: &Files, folder: &Folder, name: &[u8]) -> Result<(), 
     })
 }
 
+/// The same for many names of one folder, all with one turn.
 pub(super) fn remove_all(files: &Files, folder: &Folder, names: &[&[u8]]) -> Vec<Result<(), StoreError>> {
     let error = |name: &[u8], problem| files.error(("remove", folder, name), problem);
     let begun = files.root.client.link().and_then(|link| {
@@ -43,6 +45,7 @@ pub(super) fn remove_all(files: &Files, folder: &Folder, names: &[&[u8]]) -> Vec
     asked.into_iter().zip(names).map(take).collect()
 }
 
+/// Removes an empty folder.
 pub(super) fn remove_folder(files: &Files, folder: &Folder, name: &[u8]) -> Result<(), StoreError> {
     files.within(("remove the folder", folder, name), |link, path| {
         files.forget(&[path]);
